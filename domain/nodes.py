@@ -1,0 +1,70 @@
+"""What the rest of Weir needs to know of a node kind; the kinds themselves are files in `jobs.nodes`."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+from domain.errors import Finding
+from domain.graphs import Node
+from domain.json import JSON, JSONObject
+
+
+class NodeCategory(StrEnum):
+    TRIGGER = "TRIGGER"
+    FLOW = "FLOW"
+    DATA = "DATA"
+    CODE = "CODE"
+    HUMAN = "HUMAN"
+    INTEGRATION = "INTEGRATION"
+    OUTPUT = "OUTPUT"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeExample:
+    title: str
+    config: JSONObject
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeKind:
+    """A kind's face: `name` as documents spell it, a JSON Schema for `config`, its handles and documentation.
+
+    `effects`: whether a run may be seen outside the execution. `entry`: an execution begins here.
+    `result`: its output is the execution's output. `merges`: its `config.mode` and `config.n` are its join.
+    """
+
+    name: str
+    title: str
+    description: str
+    category: NodeCategory
+    config_schema: JSONObject
+    input_handles: tuple[str, ...] = ("in",)
+    output_handles: tuple[str, ...] = ("out",)
+    documentation: str = ""
+    examples: tuple[NodeExample, ...] = ()
+    effects: bool = False
+    entry: bool = False
+    result: bool = False
+    merges: bool = False
+
+
+class NodeCatalog(Protocol):
+    """Every kind that can run here."""
+
+    def kinds(self) -> Mapping[str, NodeKind]:
+        """All kinds by name."""
+        ...
+
+    def handles(self, node: Node) -> Sequence[str]:
+        """The output handles of this node, its config considered (a switch has one per case)."""
+        ...
+
+    def check(self, node: Node) -> Sequence[Finding]:
+        """What is wrong with the node's config; paths begin with `config`."""
+        ...
+
+
+def error_json(code: str, message: str) -> dict[str, JSON]:
+    """The shape of an error in logs, scopes and results."""
+    return {"code": code, "message": message}
