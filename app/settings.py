@@ -1,0 +1,207 @@
+"""Changes when something becomes adjustable: every setting, read once from the environment, and only here.
+
+`WEIR_` and the field's name in capitals is the variable; `docs/settings.md` is made from the descriptions.
+"""
+
+import base64
+import binascii
+import difflib
+import hashlib
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic_core import ErrorDetails
+
+from domain.errors import Invalid
+
+PREFIX = "WEIR_"
+PROJECT = Path(__file__).resolve().parent.parent
+_SECRET = frozenset({"database_url", "redis_url", "master_key"})  # their values are in no message
+_HOST_AND_PORT = re.compile(r"(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+)(:[0-9]{1,5})?")
+
+
+class WrongSetting(Invalid):
+    """A `WEIR_…` variable is unknown, missing or has a value that is not allowed; the message names it."""
+
+
+def _url(*schemes: str) -> AfterValidator:
+    def check(value: str) -> str:
+        if urlsplit(value).scheme not in schemes:
+            raise ValueError(f"it must begin with {' or '.join(f'{scheme}://' for scheme in schemes)}")
+        return value
+
+    return AfterValidator(check)
+
+
+def _key(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    try:
+        return base64.b64decode(value, validate=True)
+    except binascii.Error as error:
+        raise ValueError("it must be base64, as `openssl rand -base64 32` makes it") from error
+
+
+def _list(value: object) -> object:
+    return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+
+def _hosts(value: tuple[str, ...]) -> tuple[str, ...]:
+    for host in value:
+        if not _HOST_AND_PORT.fullmatch(host):
+            raise ValueError(f"{host!r} is neither HOST nor HOST:PORT")
+    return value
+
+
+class Settings(BaseModel):
+    """What can be set. Durations are seconds, sizes are bytes."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    database_url: Annotated[str, _url("postgresql", "postgres")] | None = Field(default=None, repr=False)
+    """An ordinary PostgreSQL (15 or later), such as `postgresql://user:password@host/weir`. Unset: the embedded one in
+    the data directory."""
+    redis_url: Annotated[str, _url("redis", "rediss", "unix")] | None = Field(default=None, repr=False)
+    """An ordinary Redis (6.2 or later), such as `redis://host:6379/0`. Unset: the embedded one."""
+    master_key: Annotated[bytes, Field(min_length=32, max_length=32), BeforeValidator(_key)] | None = Field(
+        default=None, repr=False
+    )
+    """Base64 of the 32 bytes that wrap every tenant's data key; `openssl rand -base64 32` makes one. Unset: made on
+    first use in the data directory; must be set together with WEIR_DATABASE_URL."""
+    data_dir: Path
+    """Where embedded servers, keys and files live. Default: `.weir` in the project, or
+    `$XDG_DATA_HOME/weir/<hash of the project's path>` where the project belongs to another user or is read-only."""
+    public_url: Annotated[str, _url("http", "https")] | None = None
+    """How others reach this server; links in callbacks begin with it. Unset: host and port."""
+    host: str = "127.0.0.1"
+    """The address the API listens on; `0.0.0.0` for all."""
+    port: Annotated[int, Field(ge=0, le=65535)] = 8000
+    """The port the API listens on; 0 takes a free one."""
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    """The least important level that is logged."""
+    log_format: Literal["auto", "text", "json"] = "auto"
+    """`json` writes one object a line; `auto` is text on a terminal, else json."""
+    access_token_seconds: Annotated[int, Field(ge=30, le=86_400)] = 900
+    """How long an access token is valid."""
+    refresh_token_seconds: Annotated[int, Field(ge=60, le=31_536_000)] = 1_209_600
+    """How long a refresh token is valid: the longest absence without signing in again."""
+    worker_capacity: Annotated[int, Field(ge=1, le=100_000)] = 500
+    """Executions that one worker process holds at once."""
+    worker_steps: Annotated[int, Field(ge=1, le=10_000)] = 200
+    """Steps that one worker process runs at once."""
+    drain_seconds: Annotated[float, Field(ge=0, le=3_600)] = 20.0
+    """How long a stopping worker lets its running steps finish before it hands them over."""
+    max_payload_bytes: Annotated[int, Field(ge=1_024, le=16_777_216)] = 262_144
+    """Largest output that stays in the execution's log; a larger one goes to file storage."""
+    max_output_bytes: Annotated[int, Field(ge=1_024, le=1_073_741_824)] = 16_777_216
+    """Largest output of a step; the step fails beyond it."""
+    max_nodes: Annotated[int, Field(ge=1, le=1_000_000)] = 10_000
+    """Most nodes in one workflow, nested bodies included."""
+    http_allow: Annotated[tuple[str, ...], AfterValidator(_hosts), BeforeValidator(_list)] = ()
+    """Hosts that workflows may call although they are private, comma-separated, such as `127.0.0.1:9000,intranet`."""
+    http_block_private: bool = True
+    """Whether requests of workflows to private, loopback and link-local addresses are refused."""
+    db_pool_size: Annotated[int, Field(ge=2, le=1_000)] = 10
+    """Most database connections of each pool of a process."""
+
+    @classmethod
+    def load(cls, *, data_dir: Path | None = None) -> "Settings":
+        """From this process's environment; `data_dir` wins over WEIR_DATA_DIR. Raises WrongSetting."""
+        return cls.from_environment(environment(), data_dir=data_dir)
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str], *, data_dir: Path | None = None) -> "Settings":
+        """From `environ`; an empty value counts as unset. Raises WrongSetting that names all that is wrong."""
+        given = {name: value for name, value in environ.items() if name.startswith(PREFIX) and value.strip()}
+        wrong = [_unknown(name) for name in sorted(given) if _field(name) not in cls.model_fields]
+        values: dict[str, object] = {
+            _field(name): value.strip() for name, value in given.items() if _field(name) in cls.model_fields
+        }
+        chosen = data_dir or Path(given.get(f"{PREFIX}DATA_DIR") or default_data_dir(environ, PROJECT))
+        values["data_dir"] = chosen.expanduser().absolute()
+        try:
+            settings = cls.model_validate(values)
+        except ValidationError as error:
+            wrong += [_explain(detail, given) for detail in error.errors(include_url=False, include_context=False)]
+        else:
+            if not wrong:
+                return settings
+        raise WrongSetting("; ".join(wrong), remedy="`weir doctor --settings` lists every setting and what it takes.")
+
+    @property
+    def url(self) -> str:
+        """How others reach this server, without a slash at its end."""
+        return (self.public_url or f"http://{self.host}:{self.port}").rstrip("/")
+
+
+def environment() -> Mapping[str, str]:
+    """This process's environment; nothing else looks at it."""
+    return os.environ
+
+
+def default_data_dir(environ: Mapping[str, str], project: Path) -> Path:
+    """`.weir` in a project of one's own, else a directory of one's own that is named by the project."""
+    inside = project / ".weir"
+    own = project.stat().st_uid == os.geteuid() and os.access(project, os.W_OK)
+    if own or (inside.exists() and os.access(inside, os.W_OK)):
+        return inside
+    base = environ.get("XDG_DATA_HOME") or str(Path(environ.get("HOME") or "~").expanduser() / ".local/share")
+    return Path(base) / "weir" / hashlib.sha256(os.fsencode(project)).hexdigest()[:12]
+
+
+def page() -> str:
+    """docs/settings.md."""
+    lines = [
+        "# Settings",
+        "",
+        "Every setting is an environment variable; an empty one counts as unset. A wrong or unknown one stops",
+        "the start with a message that names it. Durations are seconds, sizes are bytes. `weir doctor` says which",
+        "are set.",
+        "",
+        "| variable | default | what |",
+        "|---|---|---|",
+    ]
+    for name, field in Settings.model_fields.items():
+        default = "" if field.is_required() else _shown(field.default)
+        what = " ".join((field.description or "").split())
+        lines.append(f"| `{_variable(name)}` | {default} | {what} |")
+    return "\n".join(lines) + "\n"
+
+
+def _shown(default: object) -> str:
+    match default:
+        case None | ():
+            return "–"
+        case bool():
+            return f"`{str(default).lower()}`"
+        case float():
+            return f"`{default:g}`"
+        case _:
+            return f"`{default}`"
+
+
+def _variable(field: str) -> str:
+    return PREFIX + field.upper()
+
+
+def _field(variable: str) -> str:
+    return variable.removeprefix(PREFIX).lower()
+
+
+def _unknown(name: str) -> str:
+    known = [_variable(field) for field in Settings.model_fields]
+    near = difflib.get_close_matches(name, known, n=1)
+    return f"{name} is no setting" + (f"; did you mean {near[0]}?" if near else "")
+
+
+def _explain(detail: ErrorDetails, given: Mapping[str, str]) -> str:
+    field = str(detail["loc"][0])
+    name = _variable(field)
+    shown = "" if field in _SECRET else f"={given.get(name, '')}"
+    message = detail["msg"].removeprefix("Value error, ")
+    return f"{name}{shown}: {message[0].lower()}{message[1:]}"
