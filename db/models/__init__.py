@@ -1,0 +1,32 @@
+"""Every table as a Tortoise model; `docs/data-model.md` says why each is as it is.
+
+Models say the columns. Keys, indexes, partitions, policies and grants are SQL in `db/migrations`, to be read there.
+"""
+
+from db.models.accounts import Account, Membership, RefreshToken
+from db.models.apikeys import ApiKey
+from db.models.executions import Execution, ExecutionKey
+from db.models.journal import ExecutionEvent, ExecutionInbox, ExecutionState, WakeUp
+from db.models.tenants import Tenant
+from db.models.triggers import Trigger
+from db.models.versions import WorkflowVersion
+from db.models.workers import Worker
+from db.models.workflows import Workflow
+
+__all__ = [
+    "Account",
+    "ApiKey",
+    "Execution",
+    "ExecutionEvent",
+    "ExecutionInbox",
+    "ExecutionKey",
+    "ExecutionState",
+    "Membership",
+    "RefreshToken",
+    "Tenant",
+    "Trigger",
+    "WakeUp",
+    "Worker",
+    "Workflow",
+    "WorkflowVersion",
+]

@@ -1,0 +1,91 @@
+"""Changes when executions can be forgotten in another way, or are found again in another way."""
+
+from collections.abc import Iterable
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import asyncpg
+
+from db.outages import told_as_connection_error
+from domain.engine.ports import Swept
+from domain.ids import ExecutionId, TenantId
+
+if TYPE_CHECKING:
+    from db.connections import EnginePool
+
+_FORGOTTEN = """
+SELECT tenant_id, id FROM execution
+WHERE owner IS NULL AND wants_owner AND created_at < now() - $1::interval
+LIMIT $2
+"""
+
+# The row's lock before anything of the wake-up, as letting go has it, so that the two never wait for each other.
+# An execution that has an owner keeps its own time; its wake-up, left from when it had none, only goes.
+_DUE = """
+WITH due AS (
+    SELECT x.id, w.path
+    FROM wake_up AS w JOIN execution AS x ON x.id = w.execution_id
+    WHERE w.due_at <= now()
+    ORDER BY w.due_at
+    LIMIT $1
+    FOR UPDATE OF x SKIP LOCKED
+), gone AS (
+    DELETE FROM wake_up USING due WHERE wake_up.execution_id = due.id AND wake_up.path = due.path
+)
+UPDATE execution AS x SET wants_owner = true
+WHERE x.id IN (SELECT id FROM due) AND x.owner IS NULL AND x.finished_at IS NULL
+RETURNING x.tenant_id, x.id
+"""
+
+# `owner` walks from one owner to the next, one index probe each. Time is the database's alone: a worker's renewal
+# and this comparison read the same clock.
+_ORPHANS = """
+WITH RECURSIVE owner (id) AS (
+    VALUES ('00000000-0000-0000-0000-000000000000'::uuid)
+  UNION ALL
+    SELECT following.owner
+    FROM owner
+    CROSS JOIN LATERAL (SELECT owner FROM execution WHERE owner > owner.id ORDER BY owner LIMIT 1) AS following
+), dead AS (
+    SELECT owner.id FROM owner LEFT JOIN worker ON worker.id = owner.id
+    WHERE coalesce(worker.seen_at, '-infinity') < clock_timestamp() - $1::interval
+), orphan AS MATERIALIZED (
+    SELECT x.id FROM dead
+    CROSS JOIN LATERAL (
+        SELECT id FROM execution WHERE owner = dead.id ORDER BY id LIMIT $2 FOR UPDATE SKIP LOCKED
+    ) AS x
+    LIMIT $2
+), gone AS (
+    DELETE FROM worker
+    WHERE seen_at < now() - interval '1 hour' AND NOT EXISTS (SELECT FROM execution WHERE owner = worker.id)
+), late AS (
+    DELETE FROM execution_inbox AS i USING execution AS x WHERE x.id = i.execution_id AND x.finished_at IS NOT NULL
+)
+UPDATE execution AS x SET owner = NULL, wants_owner = true
+FROM orphan WHERE x.id = orphan.id
+RETURNING x.tenant_id, x.id
+"""
+
+
+class PostgresSweeping:
+    """`domain.engine.ports.Sweeping`. Any number of processes may sweep at once; each finds what others do not."""
+
+    def __init__(self, pool: "EnginePool") -> None:
+        self._pool = pool
+
+    async def sweep(self, *, orphan_after: float = 5.0, pending_after: float = 2.0, limit: int = 1000) -> Swept:
+        """Also removes workers unseen for an hour, and messages that came as their execution finished.
+
+        Raises ConnectionError when PostgreSQL does not answer.
+        """
+        with told_as_connection_error():
+            async with self._pool.acquire() as connection:
+                # First, for the others make claimable what has only now come to be.
+                forgotten = await connection.fetch(_FORGOTTEN, timedelta(seconds=pending_after), limit)
+                orphans = await connection.fetch(_ORPHANS, timedelta(seconds=orphan_after), limit)
+                due = await connection.fetch(_DUE, limit)
+        return Swept(orphans=_pairs(orphans), due=_pairs(due), forgotten=_pairs(forgotten))
+
+
+def _pairs(rows: Iterable[asyncpg.Record]) -> tuple[tuple[TenantId, ExecutionId], ...]:
+    return tuple((row["tenant_id"], row["id"]) for row in rows)
