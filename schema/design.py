@@ -1,0 +1,101 @@
+"""What helps while a workflow is being written: kinds of nodes, validation, schedules, expressions."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated
+
+import strawberry
+
+from domain.errors import Finding, InvalidGraph
+from domain.expressions_try import Tried
+from domain.formats.documents import graph_from_json
+from domain.graphs import Definition
+from domain.json import JSONObject
+from domain.nodes import NodeKind
+from resolvers import design, workflows
+from resolvers.context import RequestContext
+from schema.enums import NodeCategory, Severity
+from schema.errors import FindingType
+from schema.graphs import GraphInput, graph_document
+from schema.info import Info
+from schema.json_objects import object_or_refuse
+from schema.scalars import JSON
+
+
+@strawberry.type(description="A config that shows what a node kind is for.")
+class NodeExample:
+    title: str
+    config: JSON
+
+
+@strawberry.type(name="NodeKind", description="A kind of node: what it needs, where it can lead, what it does.")
+class NodeKindType:
+    name: str
+    title: str
+    description: str
+    category: NodeCategory
+    config_schema: JSON = strawberry.field(description="JSON Schema of the node's config.")
+    input_handles: list[str]
+    output_handles: list[str]
+    documentation: str = strawberry.field(description="Markdown.")
+    examples: list[NodeExample]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    findings: Sequence[Finding]
+
+
+@strawberry.type(description="What validation says of a graph.")
+class ValidationReport:
+    @strawberry.field(description="Whether it could be published.")
+    @staticmethod
+    def valid(root: strawberry.Parent[Report]) -> bool:
+        return all(finding.severity is not Severity.ERROR for finding in root.findings)
+
+    @strawberry.field(graphql_type=list[FindingType])
+    @staticmethod
+    def findings(root: strawberry.Parent[Report]) -> Sequence[Finding]:
+        return root.findings
+
+
+@strawberry.type(description="The value of an expression, or what is wrong with it.")
+class ExpressionResult:
+    value: JSON | None
+    error: str | None
+    position: int | None = strawberry.field(description="Where in the text the error shows.")
+
+
+@strawberry.type
+class DesignQuery:
+    @strawberry.field(graphql_type=list[NodeKindType], description="Every kind of node that can run here.")
+    def node_kinds(self, info: Info, category: NodeCategory | None = None) -> Sequence[NodeKind]:
+        return design.node_kinds(info.context, category)
+
+    @strawberry.field(graphql_type=ValidationReport, description="Validates a graph without saving it.")
+    def graph_validate(self, info: Info, graph: GraphInput) -> Report:
+        return validated(info.context, graph_document(graph))
+
+    @strawberry.field(description="The next times of a cron schedule, with the zone's offsets; at most 100.")
+    def schedule_preview(
+        self,
+        info: Info,
+        cron: str,
+        time_zone: str,
+        from_: Annotated[datetime | None, strawberry.argument(name="from")] = None,
+        count: int = 5,
+    ) -> list[datetime]:
+        return list(design.preview_schedule(info.context, cron, time_zone, from_, count))
+
+    @strawberry.field(graphql_type=ExpressionResult, description="Evaluates an expression, or a text with {{ }} in it.")
+    async def expression_evaluate(self, info: Info, expression: str, scope: JSON | None = None) -> Tried:
+        return await design.try_expression(info.context, expression, object_or_refuse(scope, "scope"))
+
+
+def validated(context: RequestContext, document: JSONObject) -> Report:
+    try:
+        definition = Definition(graph=graph_from_json(document))
+    except InvalidGraph as refusal:
+        return Report(findings=refusal.findings)
+    return Report(findings=workflows.validate(context, definition))

@@ -1,0 +1,51 @@
+"""The domain's enumerations that the API shows, under the same names and with a description each."""
+
+from strawberry import enum
+
+from domain.engine.events import EventKind
+from domain.engine.outcomes import LogLevel
+from domain.engine.ports import ExecutionStatus
+from domain.engine.state import StepStatus
+from domain.errors import ErrorCode, Severity
+from domain.graphs import Backoff, FailureStrategy, JoinMode, OnError
+from domain.nodes import NodeCategory
+from domain.paging import Direction
+from domain.starts import TriggerType
+from domain.triggers import TriggerKind
+from domain.workflows import WorkflowOrderField, WorkflowStatus
+
+enum(Backoff, description="How delays between attempts grow.")
+enum(Direction, name="OrderDirection", description="Which end of a list comes first.")
+enum(ErrorCode, description="What kind of refusal it is; stable.")
+enum(EventKind, name="ExecutionEventKind", description="What an event of an execution's log says.")
+enum(ExecutionStatus, description="Where an execution is in its life.")
+enum(FailureStrategy, description="What a failed node means for the execution.")
+enum(JoinMode, description="How many incoming edges a node waits for.")
+enum(LogLevel, description="How grave a log line is, least first.")
+enum(NodeCategory, description="Where a palette files a node kind.")
+enum(OnError, description="What a node's final failure means.")
+enum(Severity, name="FindingSeverity", description="With an ERROR a graph cannot be published.")
+enum(StepStatus, description="Where a step is in its life.")
+enum(TriggerKind, name="TriggerType", description="What begins executions of a workflow by itself.")
+enum(TriggerType, name="StartType", description="What an execution was begun by.")
+enum(WorkflowOrderField, description="What workflows are ordered by.")
+enum(WorkflowStatus, description="Whether a workflow takes starts: only ACTIVE does.")
+
+__all__ = [
+    "Backoff",
+    "Direction",
+    "ErrorCode",
+    "EventKind",
+    "ExecutionStatus",
+    "FailureStrategy",
+    "JoinMode",
+    "LogLevel",
+    "NodeCategory",
+    "OnError",
+    "Severity",
+    "StepStatus",
+    "TriggerKind",
+    "TriggerType",
+    "WorkflowOrderField",
+    "WorkflowStatus",
+]

@@ -1,0 +1,93 @@
+"""What can be found by a global id: changes when a kind of object gets one."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+import strawberry
+
+from domain.accounts import Account
+from domain.errors import Invalid, InvalidId, Refusal
+from domain.executions import Execution
+from domain.ids import ExecutionId, TenantId, TriggerId, UserId, VersionId, WorkflowId, encode, split
+from domain.tenancy import Tenant
+from domain.triggers import Trigger
+from domain.versions import Version
+from domain.workflows import Workflow
+from resolvers import executions, triggers, viewers, workflows
+from resolvers.context import RequestContext
+from schema.info import Info
+
+MAX_IDS = 100
+
+Found = Workflow | Version | Execution | Trigger | Tenant | Account
+
+_KINDS: dict[type, str] = {
+    Workflow: "workflow",
+    Version: "version",
+    Execution: "execution",
+    Trigger: "trigger",
+    Tenant: "tenant",
+    Account: "user",
+}
+
+
+def global_id(value: Found) -> strawberry.ID:
+    """The TypeID of a domain value."""
+    return strawberry.ID(encode(_KINDS[type(value)], value.id))
+
+
+@strawberry.interface(description="An object with an id that names its kind.")
+class Node:
+    @strawberry.field
+    @staticmethod
+    def id(root: strawberry.Parent[Any]) -> strawberry.ID:
+        return global_id(root)
+
+
+async def find(context: RequestContext, text: str) -> Found | None:
+    """Raises InvalidId for what is no id of ours, Forbidden."""
+    kind, value = split(text)
+    return await _find(context, kind, value, text)
+
+
+async def _find(context: RequestContext, kind: str, value: UUID, text: str) -> Found | None:
+    match kind:
+        case "workflow":
+            return await workflows.by_id(context, WorkflowId(value))
+        case "version":
+            return await workflows.version(context, VersionId(value))
+        case "execution":
+            return await executions.by_id(context, ExecutionId(value))
+        case "trigger":
+            return await triggers.by_id(context, TriggerId(value))
+        case "tenant":
+            return await viewers.tenant(context, TenantId(value))
+        case "user":
+            return await viewers.user(context, UserId(value))
+        case _:
+            raise InvalidId(text)
+
+
+@strawberry.type
+class NodeQuery:
+    @strawberry.field(graphql_type=Node | None, description="Any object by its id.")
+    async def node(self, info: Info, id: strawberry.ID) -> Found | None:
+        return await find(info.context, id)
+
+    @strawberry.field(
+        graphql_type=list[Node | None], description="Up to 100 objects by their ids, in the order asked for."
+    )
+    async def nodes(self, info: Info, ids: list[strawberry.ID]) -> Sequence[Found | Refusal | None]:
+        if len(ids) > MAX_IDS:
+            raise Invalid(f"At most {MAX_IDS} ids are taken", path=("ids",))
+        return await asyncio.gather(*(_found_or_refusal(info.context, each) for each in ids))
+
+
+async def _found_or_refusal(context: RequestContext, text: str) -> Found | Refusal | None:
+    """A refusal in a list becomes the error of its element alone."""
+    try:
+        return await find(context, text)
+    except Refusal as refusal:
+        return refusal

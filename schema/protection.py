@@ -1,0 +1,172 @@
+"""The schema as it is served: checked, priced, masked. Changes when a protection is added."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from typing import Any, cast
+
+from graphql import (
+    DocumentNode,
+    FieldNode,
+    GraphQLError,
+    GraphQLSchema,
+    GraphQLSyntaxError,
+    parse,
+    specified_rules,
+)
+from strawberry import Schema
+from strawberry.extensions import SchemaExtension
+from strawberry.schema.config import StrawberryConfig
+from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext, validate_document
+from strawberry.types import ExecutionContext
+from strawberry.types.graphql import OperationType
+
+from schema import introspection
+from schema.costs import Pricing
+from schema.limits import Limits, excesses
+from schema.masking import presented
+
+RULES = tuple(specified_rules)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checked:
+    """A document that can be executed (`pricing`), or why it cannot (`errors`)."""
+
+    document: DocumentNode
+    errors: tuple[GraphQLError, ...] = ()
+    entrances: list[FieldNode] = field(default_factory=list[FieldNode])
+    pricing: Pricing | None = None
+
+
+class _Unfit(Exception):
+    """Carries a refused document past the cache: only documents that can run are worth remembering."""
+
+    def __init__(self, checked: Checked) -> None:
+        super().__init__()
+        self.checked = checked
+
+
+class Documents:
+    """Parses, measures, validates and prepares the price of each query text once."""
+
+    def __init__(self, schema: GraphQLSchema, limits: Limits) -> None:
+        self._schema = schema
+        self._limits = limits
+        self._fit = lru_cache(maxsize=limits.documents)(self._check)
+
+    def checked(self, query: str) -> Checked:
+        """Raises GraphQLSyntaxError."""
+        try:
+            return self._fit(query)
+        except _Unfit as unfit:
+            return unfit.checked
+
+    def _check(self, query: str) -> Checked:
+        document = parse(query, max_tokens=self._limits.tokens)
+        errors = excesses(document, self._limits) or validate_document(self._schema, document, RULES)
+        if errors:
+            raise _Unfit(Checked(document=document, errors=tuple(errors)))
+        return Checked(
+            document=document,
+            entrances=introspection.entrances(document),
+            pricing=Pricing(self._schema, document, self._limits.list_length),
+        )
+
+
+class Protection(SchemaExtension):
+    """Gives each operation its checked document, refuses what it may not do, and reports its cost."""
+
+    def __init__(self, documents: Documents, limits: Limits) -> None:
+        self._documents = documents
+        self._limits = limits
+        self._checked: Checked | None = None
+        self._cost: int | None = None
+
+    def on_parse(self) -> Iterator[None]:
+        context = self.execution_context
+        context.parse_options["max_tokens"] = self._limits.tokens
+        if context.query:
+            # Strawberry parses again what cannot be parsed, and reports it as each transport expects.
+            with suppress(GraphQLSyntaxError):
+                self._checked = self._documents.checked(context.query)
+                context.graphql_document = self._checked.document
+        yield
+
+    def on_validate(self) -> Iterator[None]:
+        if self._checked is not None:
+            # An empty list says "validated", so that it is not done again.
+            self.execution_context.pre_execution_errors = self._errors(self._checked)
+        yield
+
+    def get_results(self) -> dict[str, Any]:
+        # Said once for an answer; a subscription would repeat it with each of its events.
+        if self._cost is None or self.execution_context.operation_type is OperationType.SUBSCRIPTION:
+            return {}
+        return {"cost": {"requested": self._cost, "maximum": self._limits.cost}}
+
+    def _errors(self, checked: Checked) -> list[GraphQLError]:
+        if checked.errors or checked.pricing is None:
+            return list(checked.errors)
+        context = self.execution_context
+        if checked.entrances and not getattr(context.context, "may_introspect", False):
+            return [introspection.denial(checked.entrances)]
+        cost = checked.pricing.cost(context.operation_name, context.variables or {})
+        if cost > self._limits.cost:
+            return [_too_costly(cost, self._limits.cost)]
+        self._cost = cost
+        return []
+
+
+def _too_costly(cost: int, maximum: int) -> GraphQLError:
+    return GraphQLError(
+        f"The operation may cost {cost}; at most {maximum} is allowed",
+        extensions={
+            "code": "QUERY_TOO_COSTLY",
+            "cost": {"requested": cost, "maximum": maximum},
+            "remedy": "Ask for smaller pages, or for less in each of their elements.",
+        },
+    )
+
+
+class FreshForEachEvent(StrawberryGraphQLCoreExecutionContext):
+    """Executes each event with a renewed context, so that loaders keep nothing of the event before."""
+
+    def build_per_event_executor(self, payload: Any) -> Any:
+        executor = cast("Any", super().build_per_event_executor(payload))  # pyright: ignore[reportUnknownMemberType] -- graphql-core leaves a type parameter open
+        executor.context_value = executor.context_value.renewed()
+        return executor
+
+
+class ProtectedSchema(Schema):
+    """A Strawberry schema with every protection of this folder; its context is a `transport.Session`."""
+
+    def __init__(
+        self,
+        query: type,
+        mutation: type | None = None,
+        subscription: type | None = None,
+        *,
+        types: Iterable[type] = (),
+        config: StrawberryConfig | None = None,
+        limits: Limits | None = None,
+        extensions: Iterable[type[SchemaExtension] | Callable[[], SchemaExtension]] = (),
+        scalar_overrides: Mapping[object, Any] | None = None,
+    ) -> None:
+        bounds = limits or Limits()
+        super().__init__(  # pyright: ignore[reportUnknownMemberType] -- Strawberry leaves a type parameter open
+            query,
+            mutation,
+            subscription,
+            types=types,
+            config=replace(config or StrawberryConfig(), disable_field_suggestions=True),
+            extensions=[lambda: Protection(self.documents, bounds), *extensions],
+            execution_context_class=FreshForEachEvent,
+            scalar_overrides=scalar_overrides,
+        )
+        self.documents = Documents(self._schema, bounds)
+
+    def process_errors(self, errors: list[GraphQLError], execution_context: ExecutionContext | None = None) -> None:
+        """Replaces each error by what the caller may see; every way of executing passes here once."""
+        errors[:] = [presented(error) for error in errors]
