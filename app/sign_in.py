@@ -1,0 +1,117 @@
+"""`POST /auth/token`: signing in as OAuth 2.0 (RFC 6749) words it. Changes when a grant is added."""
+
+import json
+from collections.abc import Mapping
+from typing import cast
+
+from starlette.datastructures import FormData
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from app.tokens import Tokens
+from domain import sessions
+from domain.errors import InvalidId, Unauthenticated
+from domain.ids import ApiKeyId, decode
+from domain.sessions import SignedIn, SignIn
+from domain.sources import Clock
+
+MAX_BODY = 16 * 1024
+_NO_STORE = {"Cache-Control": "no-store", "Pragma": "no-cache"}
+
+
+class _Refused(Exception):
+    """An OAuth 2.0 error response (RFC 6749, section 5.2)."""
+
+    def __init__(self, error: str, description: str, status: int = 400) -> None:
+        super().__init__(description)
+        self.error = error
+        self.description = description
+        self.status = status
+
+
+class TokenEndpoint:
+    """`Route("/auth/token", endpoint.answer, methods=["POST"])`."""
+
+    def __init__(self, *, sign_in: SignIn, tokens: Tokens, clock: Clock) -> None:
+        self._sign_in = sign_in
+        self._tokens = tokens
+        self._clock = clock
+
+    async def answer(self, request: Request) -> Response:
+        try:
+            signed_in = await self._grant(await _fields(request))
+        except _Refused as refused:
+            body = {"error": refused.error, "error_description": refused.description}
+            return JSONResponse(body, refused.status, headers=_NO_STORE)
+        return JSONResponse(self._tokens_for(signed_in), headers=_NO_STORE)
+
+    async def _grant(self, fields: Mapping[str, str]) -> SignedIn:
+        now, given = self._clock(), self._sign_in
+        try:
+            match fields.get("grant_type"):
+                case "password":
+                    email, password = _needed(fields, "username"), _needed(fields, "password")
+                    slug = fields.get("tenant") or None
+                    return await sessions.with_password(email, password, slug, given=given, now=now)
+                case "refresh_token":
+                    token = _needed(fields, "refresh_token")
+                    return await sessions.with_refresh_token(token, given=given, now=now)
+                case "client_credentials":
+                    key_id = _key_id(_needed(fields, "client_id"))
+                    secret = _needed(fields, "client_secret")
+                    return await sessions.with_api_key(key_id, secret, given=given, now=now)
+                case None:
+                    raise _Refused("invalid_request", "grant_type is missing")
+                case _:
+                    grants = "password, refresh_token or client_credentials"
+                    raise _Refused("unsupported_grant_type", f"grant_type is {grants}")
+        except Unauthenticated as refusal:
+            if fields.get("grant_type") == "client_credentials":
+                raise _Refused("invalid_client", refusal.message, 401) from refusal
+            raise _Refused("invalid_grant", refusal.message) from refusal
+
+    def _tokens_for(self, signed_in: SignedIn) -> dict[str, object]:
+        token, expires_at = self._tokens.issue(signed_in.identity)
+        answer: dict[str, object] = {
+            "access_token": token,
+            "token_type": "Bearer",
+            "expires_in": int((expires_at - self._clock()).total_seconds()),
+            "tenant": signed_in.identity.tenant.slug,
+        }
+        if signed_in.refresh_token is not None:
+            answer["refresh_token"] = signed_in.refresh_token
+        return answer
+
+
+async def _fields(request: Request) -> Mapping[str, str]:
+    """The form (or JSON object) of the body, texts only."""
+    size = request.headers.get("content-length", "")
+    if not size.isdigit() or int(size) > MAX_BODY:
+        raise _Refused("invalid_request", f"A body of at most {MAX_BODY} bytes with its length is needed")
+    if request.headers.get("content-type", "").startswith("application/json"):
+        try:
+            given: object = json.loads(await request.body())
+        except (ValueError, RecursionError) as error:
+            raise _Refused("invalid_request", "The body is no JSON") from error
+        if not isinstance(given, dict):
+            raise _Refused("invalid_request", "The body is no JSON object")
+        items = cast("dict[str, object]", given).items()
+    else:
+        form: FormData = await request.form(max_files=0, max_fields=20)
+        items = form.items()
+    return {name: value for name, value in items if isinstance(value, str)}
+
+
+def _needed(fields: Mapping[str, str], name: str) -> str:
+    value = fields.get(name)
+    if not value:
+        raise _Refused("invalid_request", f"{name} is missing")
+    return value
+
+
+def _key_id(text: str) -> ApiKeyId:
+    """The id of an API key, with or without its prefix."""
+    try:
+        return ApiKeyId(decode("apikey", text if "_" in text else f"apikey_{text}"))
+    except InvalidId as error:
+        raise _Refused("invalid_client", "client_id is the id of an API key", 401) from error

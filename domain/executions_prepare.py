@@ -1,0 +1,144 @@
+"""What a start must satisfy before it is committed: status, version, input, variables, size."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from domain.engine.events import Event, EventKind
+from domain.errors import Invalid, InvalidState
+from domain.graphs import Definition, Variable
+from domain.ids import ExecutionId, TriggerId, WorkflowId, encode
+from domain.json import JSON, JSONObject
+from domain.sources import Ids
+from domain.starts import NewExecution, StartKey, TriggerType
+from domain.storable import canonical, checked
+from domain.validation.inputs import checked_input
+from domain.versions import Version
+from domain.workflows import Workflow, WorkflowStatus
+
+MAX_PRIORITY = 100
+MAX_KEY = 255
+KEY_LIFE = timedelta(days=7)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StartRequest:
+    """`version`: a published one instead of the active one; `draft`: the draft as it is now."""
+
+    workflow_id: WorkflowId
+    input: JSON = None
+    variables: JSONObject = field(default_factory=dict[str, JSON])
+    idempotency_key: str | None = None
+    priority: int = 0
+    version: int | None = None
+    draft: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """What begins the executions: `by` is the actor's TypeID, `trigger_id` is set when a trigger fired."""
+
+    by: str
+    type: TriggerType = TriggerType.API
+    trigger_id: TriggerId | None = None
+    retry_of: ExecutionId | None = None
+
+
+def refuse_status(workflow: Workflow, request: StartRequest) -> None:
+    """Raises InvalidState unless the workflow takes starts of this sort."""
+    match workflow.status:
+        case WorkflowStatus.ACTIVE:
+            return
+        case WorkflowStatus.PAUSED:
+            raise InvalidState(
+                f"The workflow {workflow.name!r} is paused", path=("workflowId",), remedy="Set it ACTIVE."
+            )
+        case WorkflowStatus.ARCHIVED:
+            raise InvalidState(
+                f"The workflow {workflow.name!r} is archived",
+                path=("workflowId",),
+                remedy="Take it out of the archive first.",
+            )
+        case WorkflowStatus.DRAFT:
+            if not request.draft:
+                raise InvalidState(
+                    f"The workflow {workflow.name!r} was never published",
+                    path=("workflowId",),
+                    remedy="Publish it, or start its draft with draft: true.",
+                )
+
+
+def refuse_request(request: StartRequest) -> None:
+    """Raises Invalid for what is wrong whatever the workflow."""
+    if request.draft and request.version is not None:
+        raise Invalid("version and draft exclude each other", path=("draft",), remedy="Give one of them.")
+    if abs(request.priority) > MAX_PRIORITY:
+        raise Invalid(f"A priority is between -{MAX_PRIORITY} and {MAX_PRIORITY}", path=("priority",))
+    if request.idempotency_key is not None and not 0 < len(request.idempotency_key) <= MAX_KEY:
+        raise Invalid(f"An idempotency key has 1 to {MAX_KEY} characters", path=("idempotencyKey",))
+
+
+def prepare(
+    request: StartRequest, version: Version, origin: Origin, *, ids: Ids, now: datetime
+) -> NewExecution:
+    """The row and first event of a start on this version.
+
+    Raises Invalid for an input its schema refuses or a variable the workflow does not have, TooLarge.
+    """
+    written = checked(request.input, "input") + b"\n" + checked(request.variables, "variables")
+    definition = version.definition
+    entered = checked_input(definition.input_schema, request.input)
+    return NewExecution(
+        id=ExecutionId(ids()),
+        workflow_id=version.workflow_id,
+        version_id=version.id,
+        events=(first_event(definition, entered, request.variables, origin, now),),
+        created_at=now,
+        priority=request.priority,
+        trigger_type=origin.type,
+        triggered_by=origin.by,
+        trigger_id=origin.trigger_id,
+        draft=version.number is None,
+        key=_key(request, written, now),
+    )
+
+
+def first_event(
+    definition: Definition, entered: JSON, variables: JSONObject, origin: Origin, now: datetime
+) -> Event:
+    """EXECUTION_STARTED, seq 1. Raises Invalid for a variable the workflow does not have."""
+    trigger: dict[str, JSON] = {"type": origin.type.value}
+    if origin.trigger_id is not None:
+        trigger["id"] = encode("trigger", origin.trigger_id)
+    timeout = definition.settings.timeout
+    payload: dict[str, JSON] = {
+        "input": entered,
+        "variables": merged(definition.variables, variables),
+        "deadline": (now + timedelta(seconds=timeout)).isoformat() if timeout is not None else None,
+        "trigger": trigger,
+    }
+    if origin.retry_of is not None:
+        payload["retryOf"] = encode("execution", origin.retry_of)
+    return Event(seq=1, kind=EventKind.EXECUTION_STARTED, at=now, payload=payload)
+
+
+def merged(declared: Mapping[str, Variable], overrides: JSONObject) -> dict[str, JSON]:
+    """Defaults with overrides over them; raises Invalid for a variable that is not declared."""
+    for name in overrides:
+        if name not in declared:
+            known = ", ".join(sorted(declared)) or "none"
+            raise Invalid(
+                f"The workflow has no variable {name[:100]!r}",
+                path=("variables", name[:100]),
+                remedy=f"Its variables: {known}. Declare it in the workflow, or leave it out.",
+            )
+    return {name: variable.default for name, variable in declared.items()} | dict(overrides)
+
+
+def _key(request: StartRequest, written: bytes, now: datetime) -> StartKey | None:
+    if request.idempotency_key is None:
+        return None
+    choice = canonical([request.version, request.draft, request.priority])
+    digest = hashlib.sha256(choice + b"\n" + written).digest()
+    return StartKey(key=request.idempotency_key, request_hash=digest, expires_at=now + KEY_LIFE)

@@ -1,0 +1,212 @@
+"""Starting executions: one or many in one commit, answered at once or when the execution is over."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from datetime import datetime
+
+from domain.engine.events import TERMINAL
+from domain.engine.ports import ExecutionStatus
+from domain.errors import IdempotencyMismatch, Invalid, InvalidState, NotFound, Refusal, TooLarge
+from domain.executions import Execution, ExecutionReader
+from domain.executions_prepare import Origin, StartRequest, prepare, refuse_request, refuse_status
+from domain.ids import ExecutionId, TenantId, VersionId, WorkflowId, encode
+from domain.inbox import Doorbell
+from domain.live import Events, Follower, LiveFeed, Lost
+from domain.sources import Ids
+from domain.starts import NewExecution, Starts, StartStatus
+from domain.versions import Version, VersionStore, unnumbered
+from domain.workflows import Workflow, WorkflowReader
+
+MAX_STARTS = 1_000
+MAX_WAIT = 300.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Starting:
+    """What starts need: bound to one tenant, whose executions begin."""
+
+    tenant_id: TenantId
+    workflows: WorkflowReader
+    versions: VersionStore
+    executions: ExecutionReader
+    starts: Starts
+    doorbell: Doorbell
+    ids: Ids
+
+
+async def start(request: StartRequest, origin: Origin, *, given: Starting, now: datetime) -> Execution:
+    """The committed execution, PENDING; with an idempotency key used before, the execution it began.
+
+    Raises NotFound, Invalid, InvalidState, TooLarge, IdempotencyMismatch; then nothing has begun.
+    """
+    (answer,) = await start_many([request], origin, given=given, now=now)
+    if isinstance(answer, Refusal):
+        raise answer
+    return answer
+
+
+async def start_many(
+    requests: Sequence[StartRequest], origin: Origin, *, given: Starting, now: datetime
+) -> Sequence[Execution | Refusal]:
+    """Each request's execution or why it has none, in order; all that are not refused begin in one commit.
+
+    Raises TooLarge for more than 1,000 requests.
+    """
+    if len(requests) > MAX_STARTS:
+        raise TooLarge(
+            f"{len(requests):,} starts at once; at most {MAX_STARTS:,} are taken",
+            path=("inputs",),
+            remedy="Send them in several requests.",
+        )
+    prepared = await _prepare_all(requests, origin, given, now)
+    accepted = [each for each in prepared if isinstance(each, NewExecution)]
+    committed = iter(await commit(accepted, given=given))
+    return [next(committed) if isinstance(each, NewExecution) else each for each in prepared]
+
+
+async def start_and_wait(
+    request: StartRequest, origin: Origin, timeout: float, *, given: Starting, feed: LiveFeed, now: datetime
+) -> tuple[Execution, bool]:
+    """The execution as it is when over, or when `timeout` seconds have passed (then True: timed out).
+
+    Who waits no longer cancels nothing. Raises what `start` raises, and Invalid for a timeout beyond 300 s.
+    """
+    if not 0 < timeout <= MAX_WAIT:
+        raise Invalid(f"A timeout is more than 0 and at most {MAX_WAIT:.0f} seconds", path=("timeout",))
+    (prepared,) = await _prepare_all([request], origin, given, now)
+    if isinstance(prepared, Refusal):
+        raise prepared
+    async with AsyncExitStack() as stack:
+        # Followed before the commit, so that not even an execution of a millisecond ends unseen.
+        follower = await stack.enter_async_context(feed.follow(given.tenant_id, prepared.id))
+        (execution,) = await commit([prepared], given=given)
+        if isinstance(execution, Refusal):
+            raise execution
+        if execution.id != prepared.id:
+            follower = await stack.enter_async_context(feed.follow(given.tenant_id, execution.id))
+        try:
+            async with asyncio.timeout(timeout):
+                execution = await _until_over(execution, follower, given.executions)
+        except TimeoutError:
+            execution = await _reread(execution, given.executions)
+    return execution, not execution.status.terminal
+
+
+async def commit(executions: Sequence[NewExecution], *, given: Starting) -> Sequence[Execution | Refusal]:
+    """Insert prepared executions in one transaction and ring for those that are new."""
+    if not executions:
+        return []
+    results = await given.starts.insert(given.tenant_id, executions)
+    fresh = [result.execution_id for result in results if result.status is StartStatus.STARTED]
+    if fresh:
+        await given.doorbell.ring(given.tenant_id, fresh)
+    repeated = [result.execution_id for result in results if result.status is StartStatus.REPEATED]
+    earlier = {found.id: found for found in await given.executions.by_ids(repeated)} if repeated else {}
+    answers: list[Execution | Refusal] = []
+    for new, result in zip(executions, results, strict=True):
+        match result.status:
+            case StartStatus.STARTED:
+                answers.append(_as_started(new))
+            case StartStatus.REPEATED:
+                answers.append(earlier.get(result.execution_id) or _gone(result.execution_id))
+            case StartStatus.MISMATCH:
+                answers.append(IdempotencyMismatch(new.key.key if new.key else ""))
+    return answers
+
+
+async def _prepare_all(
+    requests: Sequence[StartRequest], origin: Origin, given: Starting, now: datetime
+) -> list[NewExecution | Refusal]:
+    wanted = list({request.workflow_id for request in requests})
+    workflows = {found.id: found for found in await given.workflows.by_ids(wanted)}
+    chosen = _Chosen(workflows=workflows, active=await _active_versions(workflows, given), drafts={}, numbered={})
+    prepared: list[NewExecution | Refusal] = []
+    for request in requests:
+        try:
+            refuse_request(request)
+            version = await _version(request, chosen, origin, given, now)
+            prepared.append(prepare(request, version, origin, ids=given.ids, now=now))
+        except Refusal as refusal:
+            prepared.append(refusal)
+    return prepared
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Chosen:
+    """What the requests of one call have had looked up, each once."""
+
+    workflows: Mapping[WorkflowId, Workflow]
+    active: Mapping[VersionId, Version]
+    drafts: dict[WorkflowId, Version]
+    numbered: dict[tuple[WorkflowId, int], Version]
+
+
+async def _active_versions(
+    workflows: Mapping[WorkflowId, Workflow], given: Starting
+) -> Mapping[VersionId, Version]:
+    ids = [workflow.active_version_id for workflow in workflows.values() if workflow.active_version_id is not None]
+    return {version.id: version for version in await given.versions.by_ids(ids)} if ids else {}
+
+
+async def _version(
+    request: StartRequest, chosen: _Chosen, origin: Origin, given: Starting, now: datetime
+) -> Version:
+    workflow = chosen.workflows.get(request.workflow_id)
+    if workflow is None:
+        raise NotFound("workflow", encode("workflow", request.workflow_id), path=("workflowId",))
+    refuse_status(workflow, request)
+    if request.draft:
+        if workflow.id not in chosen.drafts:
+            chosen.drafts[workflow.id] = await given.versions.keep(
+                unnumbered(workflow.id, workflow.draft, ids=given.ids, now=now)
+            )
+        return chosen.drafts[workflow.id]
+    if request.version is not None:
+        key = workflow.id, request.version
+        if key not in chosen.numbered:
+            found = await given.versions.by_number(*key)
+            if found is None:
+                raise NotFound("version", str(request.version), path=("version",))
+            chosen.numbered[key] = found
+        return chosen.numbered[key]
+    active = chosen.active.get(workflow.active_version_id) if workflow.active_version_id else None
+    if active is None:
+        raise InvalidState(f"The workflow {workflow.name!r} has no active version", path=("workflowId",))
+    return active
+
+
+async def _until_over(execution: Execution, follower: Follower, reader: ExecutionReader) -> Execution:
+    while not execution.status.terminal:
+        message = await follower.next()
+        over = isinstance(message, Events) and any(event.kind in TERMINAL for event in message.events)
+        if over or isinstance(message, Lost):
+            execution = await _reread(execution, reader)
+    return execution
+
+
+async def _reread(execution: Execution, reader: ExecutionReader) -> Execution:
+    found = await reader.by_ids([execution.id])
+    return found[0] if found else execution
+
+
+def _as_started(new: NewExecution) -> Execution:
+    return Execution(
+        id=new.id,
+        workflow_id=new.workflow_id,
+        version_id=new.version_id,
+        status=ExecutionStatus.PENDING,
+        priority=new.priority,
+        created_at=new.created_at,
+        trigger_type=new.trigger_type,
+        triggered_by=new.triggered_by,
+        trigger_id=new.trigger_id,
+        retry_of=new.retry_of,
+        root_of=new.root_of,
+        draft=new.draft,
+    )
+
+
+def _gone(execution_id: ExecutionId) -> Refusal:
+    return NotFound("execution", encode("execution", execution_id), path=("idempotencyKey",))

@@ -1,0 +1,30 @@
+"""Signals: named messages to an execution, kept until a wait of that name takes them."""
+
+from domain.engine.ports import InboxKind
+from domain.errors import Invalid
+from domain.executions import Execution
+from domain.executions_control import Control, wish
+from domain.ids import ExecutionId
+from domain.json import JSON
+from domain.storable import checked
+from domain.tenancy import Principal
+
+MAX_NAME = 200
+RESERVED = "callback:"
+"""Signals of this prefix end a wait for a callback; only its link may send them."""
+
+
+async def send(
+    execution_id: ExecutionId, name: str, payload: JSON, *, by: Principal, given: Control, key: str | None = None
+) -> Execution:
+    """First in, first out per name; the same `key` twice is one signal while the first was not yet taken.
+
+    Raises Invalid, NotFound, InvalidState when the execution is over.
+    """
+    if not 0 < len(name) <= MAX_NAME or name.startswith(RESERVED):
+        raise Invalid(
+            f"A signal's name has 1 to {MAX_NAME} characters and does not begin with {RESERVED!r}", path=("name",)
+        )
+    checked(payload, "payload")
+    message: dict[str, JSON] = {"name": name, "payload": payload, "by": str(by.actor)}
+    return await wish(execution_id, InboxKind.SIGNAL, key or str(given.ids()), message, given=given)

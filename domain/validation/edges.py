@@ -1,0 +1,178 @@
+"""What can be wrong between nodes: edges, handles, cycles, entries, what is never reached."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+
+from domain.engine.cycles import components
+from domain.errors import Finding, Severity
+from domain.graphs import ERROR, Edge, Graph, Node, OnError
+from domain.nodes import NodeCatalog
+from domain.validation.expressions import ExpressionCheck, Place
+from domain.validation.schemas import did_you_mean
+
+_SHOWN = 10
+
+
+def edge_findings(
+    graph: Graph, nodes: Mapping[str, Node], catalog: NodeCatalog, check: ExpressionCheck
+) -> Iterator[Finding]:
+    """Each edge by itself; findings about conditions go to `check`."""
+    kinds = catalog.kinds()
+    handles: dict[str, Sequence[str]] = {}
+    seen: set[tuple[str, str, str, str, str | None]] = set()
+    for at, edge in enumerate(graph.edges):
+        path = ("edges", str(at))
+        yield from _ends(edge, nodes, path)
+        source, target = nodes.get(edge.source), nodes.get(edge.target)
+        if source is not None and source.kind in kinds:
+            if source.id not in handles:
+                handles[source.id] = catalog.handles(source)
+            yield from _source_handle(edge, source, handles[source.id], path)
+        if target is not None and target.kind in kinds:
+            yield from _target_handle(edge, target, kinds[target.kind].input_handles, path)
+        if edge.condition is not None:
+            check.expression(edge.condition, Place(path=(*path, "condition")))
+        if edge.max_iterations is not None and edge.max_iterations < 1:
+            message = f"maxIterations is {edge.max_iterations}; it is at least 1"
+            remedy = "Say how often the edge may be taken in one execution."
+            yield Finding(code="BAD_MAXIMUM", message=message, path=(*path, "maxIterations"), remedy=remedy)
+        same = (edge.source, edge.source_handle, edge.target, edge.target_handle, edge.condition)
+        if same in seen:
+            message = f"There are two equal edges from {edge.source!r} to {edge.target!r}"
+            yield _warning("DUPLICATE_EDGE", message, path, "Remove one of them.")
+        seen.add(same)
+
+
+def _ends(edge: Edge, nodes: Mapping[str, Node], path: tuple[str, ...]) -> Iterator[Finding]:
+    for end, name in (("source", edge.source), ("target", edge.target)):
+        if name not in nodes:
+            yield Finding(
+                code="DANGLING_EDGE",
+                message=f"The edge from {edge.source[:80]!r} to {edge.target[:80]!r}: there is no node {name[:80]!r}",
+                path=(*path, end),
+                remedy=did_you_mean(name, nodes),
+            )
+
+
+def _source_handle(edge: Edge, source: Node, handles: Sequence[str], path: tuple[str, ...]) -> Iterator[Finding]:
+    at = (*path, "sourceHandle")
+    if edge.source_handle == ERROR:
+        if source.on_error is not OnError.ROUTE:
+            message = f"The edge from {source.id!r} on 'error' is never taken: its onError is {source.on_error.value!r}"
+            yield _warning("ERROR_NOT_ROUTED", message, at, "Set the node's onError to 'route'.")
+    elif edge.source_handle not in handles:
+        yield Finding(
+            code="UNKNOWN_HANDLE",
+            message=f"The node {source.id!r} has no output {edge.source_handle!r}",
+            path=at,
+            remedy=f"Its outputs: {', '.join(handles)}." if handles else "Nothing can follow it.",
+        )
+
+
+def _target_handle(edge: Edge, target: Node, handles: Sequence[str], path: tuple[str, ...]) -> Iterator[Finding]:
+    if edge.target_handle not in handles:
+        message = f"The node {target.id!r} has no input {edge.target_handle!r}"
+        remedy = f"Its inputs: {', '.join(handles)}." if handles else "An execution begins there."
+        yield Finding(code="UNKNOWN_HANDLE", message=message, path=(*path, "targetHandle"), remedy=remedy)
+
+
+def graph_findings(graph: Graph, nodes: Mapping[str, Node], catalog: NodeCatalog) -> Iterator[Finding]:
+    """The graph as a whole; edges that lead nowhere are passed over."""
+    edges = [(at, edge) for at, edge in enumerate(graph.edges) if edge.source in nodes and edge.target in nodes]
+    kinds = catalog.kinds()
+    entries = [node.id for node in nodes.values() if node.kind in kinds and kinds[node.kind].entry]
+    if not nodes:
+        message, remedy = "The graph has no nodes", "Begin with a trigger node."
+        yield Finding(code="EMPTY", message=message, path=("nodes",), remedy=remedy)
+    elif not entries:
+        remedy = "Add a node of the kind trigger and an edge from it to the first step."
+        yield Finding(code="NO_ENTRY", message="No execution can begin", path=("nodes",), remedy=remedy)
+    else:
+        yield from _unreachable(nodes, edges, entries)
+    yield from _cycles(nodes, edges)
+    yield from _error_routes(nodes, edges)
+    yield from _merges(nodes, edges, catalog)
+
+
+def _unreachable(
+    nodes: Mapping[str, Node], edges: Sequence[tuple[int, Edge]], entries: Sequence[str]
+) -> Iterator[Finding]:
+    targets: dict[str, list[str]] = defaultdict(list)
+    for _, edge in edges:
+        targets[edge.source].append(edge.target)
+    reached, work = set(entries), list(entries)
+    while work:
+        fresh = [target for target in targets[work.pop()] if target not in reached]
+        reached.update(fresh)
+        work += fresh
+    for name in nodes:
+        if name not in reached:
+            yield Finding(
+                severity=Severity.WARNING,
+                code="UNREACHABLE",
+                message=f"The node {name!r} is never reached",
+                node_id=name,
+                remedy="Lead an edge to it, or remove it.",
+            )
+
+
+def _cycles(nodes: Mapping[str, Node], edges: Sequence[tuple[int, Edge]]) -> Iterator[Finding]:
+    every: dict[str, list[tuple[int, str]]] = {name: [] for name in nodes}
+    unbounded: dict[str, list[tuple[int, str]]] = {name: [] for name in nodes}
+    for at, edge in edges:
+        every[edge.source].append((at, edge.target))
+        if edge.max_iterations is None:
+            unbounded[edge.source].append((at, edge.target))
+    for members in components(unbounded):
+        names = [name for name in nodes if name in members]
+        shown = ", ".join(names[:_SHOWN]) + (", …" if len(names) > _SHOWN else "")
+        closing = next(at for name in reversed(names) for at, target in unbounded[name] if target in members)
+        yield Finding(
+            code="UNBOUNDED_CYCLE",
+            message=f"These nodes form a cycle without a maximum: {shown}",
+            node_id=None,
+            path=("edges", str(closing), "maxIterations"),
+            remedy="Give the edge that closes the cycle a maxIterations.",
+        )
+    component = {name: number for number, members in enumerate(components(every)) for name in members}
+    for at, edge in edges:
+        inside = edge.source in component and component[edge.source] == component.get(edge.target)
+        if edge.max_iterations is not None and not inside:
+            message = f"The edge from {edge.source!r} to {edge.target!r} closes no cycle"
+            yield _warning("MAXIMUM_UNUSED", message, ("edges", str(at), "maxIterations"), "Remove it.")
+
+
+def _error_routes(nodes: Mapping[str, Node], edges: Sequence[tuple[int, Edge]]) -> Iterator[Finding]:
+    routed = {edge.source for _, edge in edges if edge.source_handle == ERROR}
+    for node in nodes.values():
+        if node.on_error is OnError.ROUTE and node.id not in routed:
+            yield Finding(
+                severity=Severity.WARNING,
+                code="ROUTE_WITHOUT_EDGE",
+                message=f"{node.id!r} routes its error, but no edge leaves it on 'error'",
+                node_id=node.id,
+                path=("onError",),
+                remedy="Add an edge with sourceHandle 'error', or choose 'continue'.",
+            )
+
+
+def _merges(nodes: Mapping[str, Node], edges: Sequence[tuple[int, Edge]], catalog: NodeCatalog) -> Iterator[Finding]:
+    incoming: dict[str, int] = defaultdict(int)
+    for _, edge in edges:
+        incoming[edge.target] += 1
+    for node in nodes.values():
+        kind = catalog.kinds().get(node.kind)
+        count = node.config.get("n")
+        if kind is not None and kind.merges and isinstance(count, int) and count > incoming[node.id]:
+            yield Finding(
+                severity=Severity.WARNING,
+                code="BAD_JOIN",
+                message=f"{node.id!r} waits for {count} edges and has {incoming[node.id]}",
+                node_id=node.id,
+                path=("config", "n"),
+                remedy="Lower n, or lead more edges to it.",
+            )
+
+
+def _warning(code: str, message: str, path: tuple[str, ...], remedy: str) -> Finding:
+    return Finding(severity=Severity.WARNING, code=code, message=message, path=path, remedy=remedy)

@@ -1,0 +1,137 @@
+"""What a resolver is given: who asks, the ports bound to their tenant, and data loaders of its own."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from domain.access import Permission
+from domain.accounts import AccountStore
+from domain.executions import ExecutionReader, LogReader
+from domain.executions_control import Control
+from domain.executions_plans import Plans
+from domain.executions_start import Starting
+from domain.expressions_try import Evaluator
+from domain.ids import TenantId
+from domain.inbox import Doorbell, Inbox
+from domain.live import LiveFeed
+from domain.live_frames import Watching
+from domain.nodes import NodeCatalog
+from domain.sessions import Identity
+from domain.sources import Clock, Ids
+from domain.starts import Starts
+from domain.tenancy import Principal, Tenant
+from domain.triggers import TriggerStore
+from domain.versions import VersionStore
+from domain.workflows import WorkflowReader, WorkflowWriter
+from resolvers.loaders import Loaders
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stores:
+    """Repositories born with one tenant: whatever they are asked, nothing of another is there."""
+
+    workflows: WorkflowReader
+    workflow_writer: WorkflowWriter
+    versions: VersionStore
+    executions: ExecutionReader
+    log: LogReader
+    triggers: TriggerStore
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Services:
+    """What a process has once, for all tenants. `url` is how others reach this server, without a slash at its end."""
+
+    stores: Callable[[TenantId], Stores]
+    accounts: AccountStore
+    starts: Starts
+    inbox: Inbox
+    doorbell: Doorbell
+    feed: LiveFeed
+    catalog: NodeCatalog
+    plans: Plans
+    evaluator: Evaluator
+    clock: Clock
+    ids: Ids
+    url: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestContext:
+    """One caller's operation: a `schema.transport.Session`. Made by `context_of`, renewed for each operation."""
+
+    services: Services
+    identity: Identity
+    stores: Stores
+    loaders: Loaders = field(repr=False)
+
+    @property
+    def principal(self) -> Principal:
+        return self.identity.principal
+
+    @property
+    def tenant(self) -> Tenant:
+        return self.identity.tenant
+
+    @property
+    def expires_at(self) -> datetime | None:
+        return self.principal.expires_at
+
+    @property
+    def may_introspect(self) -> bool:
+        return Permission.SCHEMA_INTROSPECT in self.principal.permissions
+
+    def renewed(self) -> "RequestContext":
+        """The same caller with empty loaders."""
+        return replace(self, loaders=_loaders(self.services, self.stores))
+
+    @property
+    def now(self) -> datetime:
+        return self.services.clock()
+
+    @property
+    def starting(self) -> Starting:
+        return Starting(
+            tenant_id=self.principal.tenant_id,
+            workflows=self.stores.workflows,
+            versions=self.stores.versions,
+            executions=self.stores.executions,
+            starts=self.services.starts,
+            doorbell=self.services.doorbell,
+            ids=self.services.ids,
+        )
+
+    @property
+    def control(self) -> Control:
+        return Control(
+            tenant_id=self.principal.tenant_id,
+            executions=self.stores.executions,
+            inbox=self.services.inbox,
+            doorbell=self.services.doorbell,
+            ids=self.services.ids,
+        )
+
+    @property
+    def watching(self) -> Watching:
+        return Watching(
+            tenant_id=self.principal.tenant_id,
+            executions=self.stores.executions,
+            log=self.stores.log,
+            feed=self.services.feed,
+        )
+
+
+def context_of(identity: Identity, services: Services) -> RequestContext:
+    stores = services.stores(identity.principal.tenant_id)
+    return RequestContext(services=services, identity=identity, stores=stores, loaders=_loaders(services, stores))
+
+
+def _loaders(services: Services, stores: Stores) -> Loaders:
+    return Loaders(
+        workflows=stores.workflows,
+        versions=stores.versions,
+        executions=stores.executions,
+        log=stores.log,
+        triggers=stores.triggers,
+        plans=services.plans,
+    )

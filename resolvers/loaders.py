@@ -1,0 +1,116 @@
+"""Data loaders: what the fields of one operation ask for by id, asked of each store once."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import cached_property
+from typing import Protocol, TypeVar
+from uuid import UUID
+
+from strawberry.dataloader import DataLoader
+
+from domain.engine.decide import fold
+from domain.executions import Execution, ExecutionReader, LogReader
+from domain.executions_plans import Plans
+from domain.executions_read import Overview
+from domain.ids import ExecutionId, TriggerId, VersionId, WorkflowId
+from domain.triggers import Trigger, TriggerStore
+from domain.versions import Version, VersionStore
+from domain.workflows import Workflow, WorkflowReader
+
+
+class _Identified(Protocol):
+    @property
+    def id(self) -> UUID: ...
+
+
+K = TypeVar("K", bound=UUID)
+V = TypeVar("V", bound=_Identified)
+
+
+class Loaders:
+    """Fresh for each operation and each event of a subscription, so that nothing in them is ever stale.
+
+    The stores are born with a tenant, and so is everything loaded here.
+    """
+
+    def __init__(
+        self,
+        *,
+        workflows: WorkflowReader,
+        versions: VersionStore,
+        executions: ExecutionReader,
+        log: LogReader,
+        triggers: TriggerStore,
+        plans: Plans,
+    ) -> None:
+        self._workflows = workflows
+        self._versions = versions
+        self._executions = executions
+        self._log = log
+        self._triggers = triggers
+        self._plans = plans
+
+    @cached_property
+    def workflow(self) -> DataLoader[WorkflowId, Workflow | None]:
+        return DataLoader(load_fn=_by_id(self._workflows.by_ids))
+
+    @cached_property
+    def version(self) -> DataLoader[VersionId, Version | None]:
+        return DataLoader(load_fn=_by_id(self._versions.by_ids))
+
+    @cached_property
+    def execution(self) -> DataLoader[ExecutionId, Execution | None]:
+        return DataLoader(load_fn=_by_id(self._executions.by_ids))
+
+    @cached_property
+    def trigger(self) -> DataLoader[TriggerId, Trigger | None]:
+        return DataLoader(load_fn=_by_id(self._triggers.by_ids))
+
+    @cached_property
+    def triggers_of(self) -> DataLoader[WorkflowId, Sequence[Trigger]]:
+        async def load(ids: list[WorkflowId]) -> list[Sequence[Trigger]]:
+            found = await self._triggers.of_workflows(ids)
+            return [found.get(each, ()) for each in ids]
+
+        return DataLoader(load_fn=load)
+
+    @cached_property
+    def overview(self) -> DataLoader[ExecutionId, Overview | None]:
+        """The folded log of an execution; None for one that is not there."""
+        return DataLoader(load_fn=self._overviews)
+
+    async def overview_until(self, execution_id: ExecutionId, seq: int) -> Overview | None:
+        """The log folded up to and with `seq`."""
+        execution = await self.execution.load(execution_id)
+        version = await self.version.load(execution.version_id) if execution is not None else None
+        if version is None:
+            return None
+        events = (await self._log.whole([execution_id])).get(execution_id, ())
+        plan = self._plans.of(version)
+        state = fold(plan, [event for event in events if event.seq <= seq])
+        return Overview(execution_id=execution_id, plan=plan, state=state)
+
+    async def _overviews(self, ids: list[ExecutionId]) -> list[Overview | None]:
+        logs = await self._log.whole(ids)
+        executions = await self.execution.load_many(ids)
+        versions = await self.version.load_many([found.version_id for found in executions if found is not None])
+        by_id: Mapping[VersionId, Version] = {found.id: found for found in versions if found is not None}
+        overviews: list[Overview | None] = []
+        for execution in executions:
+            version = by_id.get(execution.version_id) if execution is not None else None
+            if execution is None or version is None:
+                overviews.append(None)
+                continue
+            plan = self._plans.of(version)
+            state = fold(plan, logs.get(execution.id, ()))
+            overviews.append(Overview(execution_id=execution.id, plan=plan, state=state))
+        return overviews
+
+
+def _by_id(
+    by_ids: Callable[[Sequence[K]], Awaitable[Sequence[V]]],
+) -> Callable[[list[K]], Awaitable[list[V | None]]]:
+    async def load(ids: list[K]) -> list[V | None]:
+        found: Mapping[UUID, V] = {each.id: each for each in await by_ids(ids)}
+        return [found.get(each) for each in ids]
+
+    return load
