@@ -1,0 +1,142 @@
+"""Wires the API of one process: repositories, use cases' ports, the schema, the sign-in, and the routes."""
+
+from collections.abc import AsyncGenerator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import partial
+from typing import cast
+
+import uuid_utils.compat as uuid
+from arq.connections import ArqRedis, create_pool
+from starlette.applications import Starlette
+
+from app import graphiql
+from app.asgi import Parts, application
+from app.auth import Authenticator
+from app.bootstrap import new_secret
+from app.clock import utc_now
+from app.passwords import Argon2Passwords
+from app.resume import ResumeEndpoint
+from app.secrets import derived
+from app.settings import Settings
+from app.sign_in import TokenEndpoint
+from app.tokens import Tokens
+from db.connections import EnginePool, app_database, current_tenant, engine_pool
+from db.executions import Executions
+from db.identity import Accounts, ApiKeys, RefreshTokens, Tenants
+from db.inbox import PostgresInbox
+from db.log import Log, heads
+from db.starts import PostgresStarts
+from db.triggers import Triggers
+from db.versions import Versions
+from db.workflows import Workflows
+from domain.executions_plans import Plans
+from domain.ids import TenantId
+from domain.sessions import SignIn
+from jobs.live_feed import RedisLiveFeed
+from jobs.nodes.catalog import CATALOG
+from jobs.queue import ArqDoorbell, redis_settings, serialize
+from jobs.sandbox.evaluator import Evaluator
+from jobs.sandbox.sandbox import Sandbox
+from resolvers.context import Services, Stores, context_of
+from schema.endpoint import GraphQLEndpoint
+from schema.root import build_schema
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Api:
+    app: Starlette
+    services: Services
+    pool: EnginePool
+
+
+def stores_of(tenant_id: TenantId) -> Stores:
+    """The tenant's repositories; from here on this task's queries see this tenant and no other."""
+    current_tenant.set(tenant_id)
+    workflows = Workflows(tenant_id)
+    return Stores(
+        workflows=workflows,
+        workflow_writer=workflows,
+        versions=Versions(tenant_id),
+        executions=Executions(tenant_id),
+        log=Log(tenant_id),
+        triggers=Triggers(tenant_id),
+    )
+
+
+@asynccontextmanager
+async def running_api(
+    *, database_url: str, redis_url: str, master_key: bytes, settings: Settings
+) -> AsyncGenerator[Api]:
+    """Everything a request needs, and the application that answers it."""
+    async with AsyncExitStack() as stack:
+        await stack.enter_async_context(app_database(database_url, size=settings.db_pool_size))
+        pool = await engine_pool(database_url, settings.db_pool_size)
+        stack.push_async_callback(pool.close)
+        arq: ArqRedis = await create_pool(redis_settings(redis_url), job_serializer=serialize)
+        stack.push_async_callback(arq.aclose)
+        feed = RedisLiveFeed(arq, partial(heads, pool))
+        feed.start()
+        stack.push_async_callback(feed.close)
+        evaluator = Evaluator(await stack.enter_async_context(Sandbox()))
+        services = Services(
+            stores=stores_of,
+            accounts=Accounts(pool),
+            starts=PostgresStarts(pool),
+            inbox=PostgresInbox(pool),
+            doorbell=ArqDoorbell(arq),
+            feed=feed,
+            catalog=CATALOG,
+            plans=Plans(CATALOG),
+            evaluator=evaluator,
+            clock=utc_now,
+            ids=uuid.uuid7,
+            url=settings.url,
+        )
+        parts = _parts(services, pool, arq, master_key, settings)
+        yield Api(app=application(parts), services=services, pool=pool)
+
+
+def _parts(services: Services, pool: EnginePool, arq: ArqRedis, master_key: bytes, settings: Settings) -> Parts:
+    accounts, tenants, keys = Accounts(pool), Tenants(pool), ApiKeys(pool)
+    life = timedelta(seconds=settings.access_token_seconds)
+    tokens = Tokens(master_key, life=life, clock=utc_now, ids=uuid.uuid7)
+    sign_in = SignIn(
+        accounts=accounts,
+        refresh_tokens=RefreshTokens(pool),
+        keys=keys,
+        tenants=tenants,
+        passwords=Argon2Passwords(),
+        ids=uuid.uuid7,
+        secret=new_secret,
+        refresh_life=timedelta(seconds=settings.refresh_token_seconds),
+    )
+    authenticate = Authenticator(
+        tokens=tokens,
+        accounts=accounts,
+        keys=keys,
+        tenants=tenants,
+        clock=utc_now,
+        context=partial(context_of, services=services),
+    )
+    resume = ResumeEndpoint(
+        secret=derived(master_key, "resume token"),
+        inbox=services.inbox,
+        doorbell=services.doorbell,
+        ids=uuid.uuid7,
+    )
+    return Parts(
+        graphql=GraphQLEndpoint(build_schema(), authenticate, page=graphiql.page(graphiql.EXAMPLES)),
+        token=TokenEndpoint(sign_in=sign_in, tokens=tokens, clock=utc_now).answer,
+        resume=resume.__call__,
+        checks={"postgresql": _postgres(pool), "redis": _redis(arq)},
+    )
+
+
+def _postgres(pool: EnginePool) -> Callable[[], object]:
+    return partial(pool.fetchval, "SELECT 1", timeout=2)
+
+
+def _redis(arq: ArqRedis) -> Callable[[], object]:
+    return cast("Callable[[], object]", arq.ping)

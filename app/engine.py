@@ -1,0 +1,197 @@
+"""Wires the engine of one process: everything that claims, runs and journals executions."""
+
+import asyncio
+import gc
+import logging
+import os
+import random
+import socket
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import uuid_utils.compat as uuid
+from arq.connections import ArqRedis, create_pool
+from redis.exceptions import RedisError
+
+from app.clock import utc_now
+from app.secrets import derived
+from app.settings import Settings
+from db.claims import PostgresOwnership
+from db.connections import EnginePool, engine_pool
+from db.definitions import PostgresDefinitions
+from db.journal import PostgresJournal
+from db.liveness import Heartbeat, PostgresLiveness
+from db.sweeps import PostgresSweeping
+from domain.callbacks import Callback, make_token
+from domain.engine.ports import Append
+from domain.ids import ExecutionId, WorkerId
+from jobs.announcements import Announcer
+from jobs.driver import Driver
+from jobs.executor import Executor
+from jobs.nodes.catalog import CATALOG
+from jobs.outgoing import Outgoing
+from jobs.programs import Programs
+from jobs.publisher import Publisher
+from jobs.queue import ArqDoorbell, redis_settings, serialize
+from jobs.runs import Run
+from jobs.sandbox.evaluator import Evaluator
+from jobs.sandbox.sandbox import Sandbox
+from jobs.services import services_for
+from jobs.steps import StepRunner
+from jobs.sweeper import Sweeper
+from jobs.tasks import doorbell_worker
+
+log = logging.getLogger("weir.worker")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineOptions:
+    """`only`: run nothing but these (a local run). `allow`: private HOST:PORT that requests may go to.
+
+    `watch` sees every append once it is durable, and `announcer` every beginning step, besides the publisher.
+    """
+
+    public_url: str
+    only: Sequence[ExecutionId] | None = None
+    allow: tuple[str, ...] = ()
+    watch: Callable[[Sequence[Append]], None] | None = None
+    announcers: tuple[Announcer, ...] = field(default_factory=tuple)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Engine:
+    executor: Executor
+    pool: EnginePool
+    doorbell: ArqDoorbell
+    evaluator: Evaluator
+
+
+@asynccontextmanager
+async def running_engine(
+    *, database_url: str, redis_url: str, master_key: bytes, settings: Settings, options: EngineOptions
+) -> AsyncGenerator[Engine]:
+    """The engine at work. On leaving it drains: running steps may finish, the rest is handed over."""
+    worker = WorkerId(uuid.uuid7())
+    async with AsyncExitStack() as stack:
+        pool = await engine_pool(database_url, settings.db_pool_size)
+        stack.push_async_callback(pool.close)
+        arq: ArqRedis = await create_pool(redis_settings(redis_url), job_serializer=serialize)
+        stack.push_async_callback(arq.aclose)
+        publisher = Publisher(arq)
+        stack.push_async_callback(publisher.close)
+        journal = PostgresJournal(pool, on_committed=_tee(publisher.committed, options.watch))
+        journal.start()
+        stack.push_async_callback(journal.close)
+        evaluator = Evaluator(await stack.enter_async_context(Sandbox()))
+        liveness = PostgresLiveness(pool)
+        await liveness.register(worker, utc_now(), host=socket.gethostname(), pid=os.getpid())
+        stack.push_async_callback(_retire, liveness, worker)
+        heartbeat = Heartbeat(database_url, worker)
+        heartbeat.start()
+        stack.push_async_callback(asyncio.to_thread, heartbeat.stop)
+        executor = Executor(
+            worker=worker,
+            journal=journal,
+            ownership=PostgresOwnership(pool),
+            programs=Programs(PostgresDefinitions(pool), CATALOG),
+            clock=utc_now,
+            capacity=settings.worker_capacity,
+            only=options.only,
+        )
+        outgoing = Outgoing(allow=(*settings.http_allow, *options.allow))
+        stack.push_async_callback(outgoing.close)
+        executor.attach(
+            Driver(
+                journal=journal,
+                steps=_step_runner(settings, options.public_url, evaluator, outgoing, master_key),
+                announcer=_Announcers((publisher, *options.announcers)),
+                clock=utc_now,
+                draw=random.random,
+                healthy=lambda: heartbeat.healthy,
+                slots=settings.worker_steps,
+                dropped=executor.dropped,
+                settled=executor.settled,
+                snapshot=executor.snapshot,
+            )
+        )
+        executor.start()
+        stack.push_async_callback(executor.drain, settings.drain_seconds)
+        doorbell = ArqDoorbell(arq)
+        background = [
+            asyncio.create_task(Sweeper(PostgresSweeping(pool), doorbell, executor.ring).run()),
+            asyncio.create_task(_listening(arq, executor)),
+        ]
+        stack.push_async_callback(_stop, background)
+        gc.collect()
+        gc.freeze()
+        yield Engine(executor=executor, pool=pool, doorbell=doorbell, evaluator=evaluator)
+
+
+def _step_runner(
+    settings: Settings, public_url: str, evaluator: Evaluator, outgoing: Outgoing, master_key: bytes
+) -> StepRunner:
+    secret = derived(master_key, "resume token")
+
+    def callback_url(callback: Callback) -> str:
+        return f"{public_url}/resume/{make_token(secret, callback)}"
+
+    return StepRunner(
+        evaluator=evaluator,
+        services=services_for(outgoing, evaluator),
+        callback_url=callback_url,
+        max_output_bytes=settings.max_output_bytes,
+    )
+
+
+def _tee(
+    first: Callable[[Sequence[Append]], None], second: Callable[[Sequence[Append]], None] | None
+) -> Callable[[Sequence[Append]], None]:
+    if second is None:
+        return first
+
+    def both(appends: Sequence[Append]) -> None:
+        first(appends)
+        second(appends)
+
+    return both
+
+
+class _Announcers:
+    """Several announcers as one."""
+
+    def __init__(self, announcers: Sequence[Announcer]) -> None:
+        self._announcers = announcers
+
+    def step_began(self, run: Run, path: str, node: str, attempt: int, at: datetime) -> None:
+        for announcer in self._announcers:
+            announcer.step_began(run, path, node, attempt, at)
+
+
+async def _listening(arq: ArqRedis, executor: Executor) -> None:
+    """Answer the doorbell, and again after Redis was away."""
+    while True:
+        worker = doorbell_worker(arq, executor.ring)
+        try:
+            await worker.main()
+        except (RedisError, OSError) as error:
+            log.warning("the doorbell is out of order, trying again: %s", error)
+        finally:
+            for task in worker.tasks.values():
+                task.cancel()
+        await asyncio.sleep(0.5)
+
+
+async def _retire(liveness: PostgresLiveness, worker: WorkerId) -> None:
+    """What the worker still holds becomes claimable at once; without a database it does so by its silence."""
+    try:
+        await liveness.retire(worker)
+    except ConnectionError as error:
+        log.warning("the worker could not sign off: %s", error)
+
+
+async def _stop(tasks: Sequence[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

@@ -1,0 +1,346 @@
+"""Drives the executions of this process: an outcome becomes an event, an event gives commands, commands become steps.
+
+A step without outside effect starts while the outcomes before it are still being written; a step with effects
+waits until they are durable, so nothing the outside has seen is ever forgotten.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from typing import assert_never
+
+from domain.engine.commands import CancelStep, Command, Ending, Finish, ResumeStep, RunStep
+from domain.engine.decide import proceed
+from domain.engine.events import Event, EventKind
+from domain.engine.outcomes import Cause, SignalArrived, TimerDue
+from domain.engine.ports import (
+    Append,
+    ExecutionStatus,
+    Finished,
+    InboxMessage,
+    Journal,
+    JournalRefused,
+    LostOwnership,
+)
+from domain.engine.state import StepStatus
+from domain.ids import ExecutionId
+from domain.json import JSON, JSONObject
+from domain.nodes import error_json
+from domain.sources import Clock
+from jobs.announcements import Announcer
+from jobs.ready import ReadyQueues
+from jobs.records import Record, of_attempt, of_message
+from jobs.runs import DEADLINE, Run
+from jobs.steps import StepRunner
+
+log = logging.getLogger("weir.executor")
+
+_SNAPSHOT_EVERY = 1_000
+"""Events between snapshots of a run that never lets go."""
+_STATUS = {
+    Ending.COMPLETED: (ExecutionStatus.COMPLETED, EventKind.EXECUTION_COMPLETED),
+    Ending.FAILED: (ExecutionStatus.FAILED, EventKind.EXECUTION_FAILED),
+    Ending.CANCELLED: (ExecutionStatus.CANCELLED, EventKind.EXECUTION_CANCELLED),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Item:
+    """A step that may run now; `cause` when it resumes."""
+
+    run: Run
+    path: str
+    attempt: int
+    cause: Cause | None = None
+
+
+class Driver:
+    """`draw` gives numbers in [0, 1); `healthy` is false while this worker must start nothing.
+
+    `dropped` is told of every run that is over here, `settled` of every run with nothing left to do but wait,
+    `snapshot` of every run whose log has grown long.
+    """
+
+    def __init__(
+        self,
+        *,
+        journal: Journal,
+        steps: StepRunner,
+        announcer: Announcer,
+        clock: Clock,
+        draw: Callable[[], float],
+        healthy: Callable[[], bool],
+        slots: int,
+        dropped: Callable[[Run], None],
+        settled: Callable[[Run], None],
+        snapshot: Callable[[Run], None],
+    ) -> None:
+        self._journal = journal
+        self._steps = steps
+        self._announcer = announcer
+        self._clock = clock
+        self._draw = draw
+        self._healthy = healthy
+        self._slots = slots
+        self._dropped = dropped
+        self._settled = settled
+        self._snapshot = snapshot
+        self._ready: ReadyQueues[Item] = ReadyQueues()
+        self._busy = 0
+        self._pumping = False
+        self.draining = False
+        self.unstorable: dict[ExecutionId, str] = {}
+
+    # Recording
+
+    def record(
+        self,
+        run: Run,
+        record: Record,
+        at: datetime,
+        *,
+        consumed: tuple[int, ...] = (),
+        status: ExecutionStatus | None = None,
+        finished: Finished | None = None,
+    ) -> None:
+        """Write one event and do what follows from it."""
+        node = run.draft.steps[record.path].node if record.path in run.draft.steps else None
+        event = Event(
+            seq=run.draft.seq + 1,
+            kind=record.kind,
+            at=at,
+            epoch=run.epoch,
+            node=node,
+            path=record.path,
+            attempt=record.attempt,
+            payload=record.payload,
+        )
+        commands = proceed(run.program.plan, run.draft, event)
+        self._submit(run, event, consumed, status, finished)
+        if event.seq - run.snapshot_seq >= _SNAPSHOT_EVERY and finished is None:
+            self._snapshot(run)
+        for command in commands:
+            self.issue(run, command)
+
+    def _submit(
+        self,
+        run: Run,
+        event: Event,
+        consumed: tuple[int, ...],
+        status: ExecutionStatus | None,
+        finished: Finished | None,
+    ) -> None:
+        future = self._journal.submit(
+            Append(
+                execution_id=run.execution_id,
+                tenant_id=run.tenant_id,
+                workflow_id=run.workflow_id,
+                epoch=run.epoch,
+                events=(event,),
+                consumed=consumed,
+                status=status,
+                finished=finished,
+            )
+        )
+        run.last = future
+        future.add_done_callback(partial(self._written, run, finished is not None))
+
+    def _written(self, run: Run, last: bool, future: asyncio.Future[None]) -> None:
+        if future.cancelled():
+            return
+        error = future.exception()
+        if error is None:
+            if last:
+                self.drop(run)
+        elif not run.over:
+            if isinstance(error, JournalRefused):
+                self.unstorable[run.execution_id] = str(error)
+            elif not isinstance(error, LostOwnership):
+                log.error("the journal failed for %s", run.execution_id, exc_info=error)
+            self.drop(run)
+
+    def drop(self, run: Run) -> None:
+        """The run is over here: finished, lost or let go."""
+        run.stop()
+        self._dropped(run)
+
+    # Commands
+
+    def issue(self, run: Run, command: Command) -> None:
+        if run.over:
+            return
+        match command:
+            case RunStep(path=path, not_before=moment) if moment is not None and moment > self._clock():
+                self.arm(run, path, moment)
+            case RunStep(path=path, attempt=attempt):
+                self._enqueue(Item(run=run, path=path, attempt=attempt))
+            case ResumeStep(path=path, payload=payload):
+                attempt = run.draft.steps[path].attempt
+                self._enqueue(Item(run=run, path=path, attempt=attempt, cause=SignalArrived(payload=payload)))
+            case CancelStep(path=path):
+                self._cancel(run, path)
+            case Finish():
+                run.finish = command
+                self._conclude(run)
+            case _:
+                assert_never(command)
+
+    def _enqueue(self, item: Item) -> None:
+        run, path = item.run, item.path
+        if path in run.queued or path in run.tasks:
+            return
+        run.disarm(path)
+        run.queued.add(path)
+        self._ready.push(run.tenant_id, item)
+        self._wake()
+
+    def _cancel(self, run: Run, path: str) -> None:
+        run.disarm(path)
+        run.queued.discard(path)
+        task = run.tasks.get(path)
+        if task is not None and task is not asyncio.current_task():
+            task.cancel()
+
+    def arm(self, run: Run, path: str, moment: datetime) -> None:
+        """Come back to this step (or the deadline) at `moment`."""
+        run.disarm(path)
+        seconds = max(0.0, (moment - self._clock()).total_seconds())
+        run.timers[path] = asyncio.get_running_loop().call_later(seconds, self._due, run, path)
+
+    def _due(self, run: Run, path: str) -> None:
+        run.timers.pop(path, None)
+        if run.over:
+            return
+        if path == DEADLINE:
+            self._overdue(run)
+            return
+        step = run.draft.steps[path]
+        if run.draft.paused or not step.status.open or step.signal is not None:
+            return
+        cause = TimerDue() if step.status is StepStatus.WAITING else None
+        self._enqueue(Item(run=run, path=path, attempt=step.attempt, cause=cause))
+
+    def _overdue(self, run: Run) -> None:
+        if run.finish is None:
+            message = "The execution took longer than its timeout"
+            run.finish = Finish(ending=Ending.FAILED, error=error_json("EXECUTION_TIMEOUT", message))
+        for task in run.tasks.values():
+            task.cancel()
+        self._conclude(run)
+
+    def _conclude(self, run: Run) -> None:
+        """Write the terminal event, once every running step has ended."""
+        finish = run.finish
+        if finish is None or run.closed or run.over:
+            return
+        if any(task is not asyncio.current_task() for task in run.tasks.values()):
+            return
+        run.closed = True
+        status, kind = _STATUS[finish.ending]
+        payload: dict[str, JSON] = {}
+        match finish.ending:
+            case Ending.COMPLETED:
+                payload["output"] = finish.output
+            case Ending.FAILED:
+                payload |= {"error": finish.error, "path": finish.path}
+            case Ending.CANCELLED:
+                payload["reason"] = run.draft.cancel_reason
+        at = self._clock()
+        finished = Finished(status=status, output=finish.output, error=finish.error, at=at)
+        run.queued.clear()
+        self.record(run, Record(kind=kind, payload=payload), at, finished=finished)
+
+    def fail(self, run: Run, code: str, message: str) -> None:
+        """End the execution with an error of our own making."""
+        run.finish = Finish(ending=Ending.FAILED, error=error_json(code, message))
+        self._conclude(run)
+
+    # Running
+
+    def _wake(self) -> None:
+        if not self._pumping:
+            self._pumping = True
+            asyncio.get_running_loop().call_soon(self._pump)
+
+    def _pump(self) -> None:
+        self._pumping = False
+        if self._ready and not self._healthy() and not self.draining:
+            self._pumping = True
+            asyncio.get_running_loop().call_later(0.25, self._pump)
+            return
+        while self._ready and self._busy < self._slots and not self.draining:
+            item = self._ready.pop()
+            if item.run.over or item.path not in item.run.queued:
+                continue
+            item.run.queued.discard(item.path)
+            self._busy += 1
+            item.run.tasks[item.path] = asyncio.ensure_future(self._work(item))
+
+    async def _work(self, item: Item) -> None:
+        run, path = item.run, item.path
+        try:
+            step = run.draft.steps[path]
+            if not step.status.open:
+                return
+            kind = run.program.plan.nodes[step.node].kind
+            if kind.effects:
+                await run.durable()
+                self._announcer.step_began(run, path, step.node, item.attempt, self._clock())
+            ran = await self._steps.run(run, path, item.attempt, item.cause, self._clock())
+            at = self._clock()
+            node = run.program.nodes[step.node].node
+            record = of_attempt(node, path, item.attempt, ran, kind.output_handles, at, self._draw())
+            if not run.over and run.finish is None:
+                run.tasks.pop(path, None)
+                self.record(run, record, at)
+                self._wait_for(run, path)
+        except LostOwnership:
+            pass
+        finally:
+            self._busy -= 1
+            run.tasks.pop(path, None)
+            self._ended(run)
+
+    def _wait_for(self, run: Run, path: str) -> None:
+        step = run.draft.steps[path]
+        if not run.over and step.status is StepStatus.WAITING and step.wait and step.wait.until:
+            self.arm(run, path, step.wait.until)
+
+    def _ended(self, run: Run) -> None:
+        if self._ready:
+            self._wake()
+        if run.over:
+            return
+        if run.finish is not None:
+            self._conclude(run)
+        elif run.idle:
+            self._settled(run)
+
+    # News from outside
+
+    async def receive(self, run: Run, message: InboxMessage) -> None:
+        """Turn an inbox message into its event; a message already in flight is not taken twice."""
+        if run.over or run.finish is not None or message.id in run.consumed:
+            return
+        run.consumed.add(message.id)
+        record, status = of_message(message)
+        at = self._clock()
+        if record.kind is EventKind.STEP_SKIPPED:
+            record = await self._skipped(run, record, at)
+        if not run.over and run.finish is None:
+            self.record(run, record, at, consumed=(message.id,), status=status)
+            if run.idle:
+                self._settled(run)
+
+    async def _skipped(self, run: Run, record: Record, at: datetime) -> Record:
+        path = record.path or ""
+        step = run.draft.steps.get(path)
+        if step is None or not step.status.open:
+            return record
+        handles: JSON = list(run.program.plan.nodes[step.node].kind.output_handles[:1])
+        edges = await self._steps.skipped(run, path, record.payload.get("output"), at)
+        payload: JSONObject = {**record.payload, "handles": handles, "edges": edges}
+        return Record(kind=record.kind, payload=payload, path=path, attempt=step.attempt)

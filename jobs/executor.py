@@ -1,0 +1,313 @@
+"""Holds the executions of one worker: claims them, hears about them, lets them go, hands them over at the end."""
+
+import asyncio
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from datetime import timedelta
+
+from domain.engine.decide import fold, outstanding
+from domain.engine.draft import freeze, thaw
+from domain.engine.events import EventKind
+from domain.engine.ports import (
+    Claimed,
+    ExecutionStatus,
+    InboxMessage,
+    Journal,
+    LostOwnership,
+    Ownership,
+    Release,
+    WakeUp,
+)
+from domain.engine.results import next_due
+from domain.engine.state import Lifecycle, State, StepStatus, from_json, to_json
+from domain.ids import ExecutionId, VersionId, WorkerId, encode
+from domain.json import JSON
+from domain.sources import Clock
+from jobs.driver import Driver
+from jobs.programs import EMPTY, Program, Programs, Unrunnable
+from jobs.records import Record
+from jobs.runs import DEADLINE, Run, begun
+
+log = logging.getLogger("weir.executor")
+
+_LINGER = timedelta(seconds=3)
+"""A wait shorter than this stays in memory; a longer one is let go."""
+_LOOK = 2.0
+"""Seconds between slow looks at the inbox, in case an announcement was lost."""
+_BATCH = 200
+
+
+class Executor:
+    """One per worker process. `only`: claim nothing but these executions (a local run's own)."""
+
+    def __init__(
+        self,
+        *,
+        worker: WorkerId,
+        journal: Journal,
+        ownership: Ownership,
+        programs: Programs,
+        clock: Clock,
+        capacity: int,
+        only: Sequence[ExecutionId] | None = None,
+    ) -> None:
+        self._worker = worker
+        self._journal = journal
+        self._ownership = ownership
+        self._programs = programs
+        self._clock = clock
+        self._capacity = capacity
+        self._only = only
+        self._runs: dict[ExecutionId, Run] = {}
+        self._bell = asyncio.Event()
+        self._mail = asyncio.Event()
+        self._leaving: dict[ExecutionId, Run] = {}
+        self._leave = asyncio.Event()
+        self._empty = asyncio.Event()
+        self._driver: Driver | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+        self._errands: set[asyncio.Task[None]] = set()
+
+    @property
+    def driver(self) -> Driver:
+        if self._driver is None:
+            raise RuntimeError("attach a driver before starting")
+        return self._driver
+
+    @property
+    def held(self) -> int:
+        return len(self._runs)
+
+    def attach(self, driver: Driver) -> None:
+        """The driver and the executor know each other; wiring introduces them."""
+        self._driver = driver
+
+    def start(self) -> None:
+        loops = (self._claiming(), self._reading(), self._releasing())
+        self._tasks = [asyncio.ensure_future(loop) for loop in loops]
+        self._bell.set()
+
+    def ring(self, ids: Iterable[ExecutionId] = ()) -> None:
+        """Something is to be done: perhaps for an execution held here, perhaps for one that nobody holds."""
+        if any(execution in self._runs for execution in ids):
+            self._mail.set()
+        self._bell.set()
+
+    async def failed(self) -> None:
+        """Return never; raise what ended one of the loops, which is a bug that must end the process."""
+        done, _ = await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+
+    # Claiming
+
+    async def _claiming(self) -> None:
+        while True:
+            await self._bell.wait()
+            self._bell.clear()
+            free = min(self._capacity - len(self._runs), _BATCH)
+            if free <= 0 or self.driver.draining:
+                continue
+            try:
+                claimed = await self._ownership.claim(self._worker, free, only=self._only)
+                programs = await self._programs.get(claim.version_id for claim in claimed)
+            except (OSError, ConnectionError, TimeoutError) as error:
+                log.warning("claiming failed, trying again: %s", error)
+                await asyncio.sleep(0.5)
+                self._bell.set()
+                continue
+            for claim in claimed:
+                await self._adopt(claim, programs)
+            if len(claimed) == free:
+                self._bell.set()
+
+    async def _adopt(self, claim: Claimed, programs: Mapping[VersionId, Program | Unrunnable]) -> None:
+        run, reason = _begin(claim, programs[claim.version_id])
+        self._runs[claim.execution_id] = run
+        payload: dict[str, JSON] = {"worker": encode("worker", self._worker)}
+        self.driver.record(run, Record(kind=EventKind.ADOPTED, payload=payload), self._clock())
+        if reason is None:
+            reason = self.driver.unstorable.pop(claim.execution_id, None)
+        if reason is not None:
+            self.driver.fail(run, "UNRUNNABLE", f"The execution cannot go on: {reason}")
+            return
+        if claim.epoch > 1:
+            waiting = asyncio.ensure_future(self._go_on_when_durable(run, claim))
+            self._errands.add(waiting)
+            waiting.add_done_callback(self._errands.discard)
+        else:
+            await self._go_on(run, claim)
+
+    async def _go_on_when_durable(self, run: Run, claim: Claimed) -> None:
+        try:
+            await run.durable()
+        except LostOwnership:
+            return
+        if not run.over:
+            await self._go_on(run, claim)
+
+    async def _go_on(self, run: Run, claim: Claimed) -> None:
+        run.adopted = True
+        for message in claim.inbox:
+            await self.driver.receive(run, message)
+        for command in outstanding(run.program.plan, freeze(run.draft)):
+            self.driver.issue(run, command)
+        if run.draft.deadline is not None and not run.over:
+            self.driver.arm(run, DEADLINE, run.draft.deadline)
+        for path in list(run.draft.open):
+            step = run.draft.steps[path]
+            if step.status is StepStatus.WAITING and step.wait and step.wait.until and step.signal is None:
+                self.driver.arm(run, path, step.wait.until)
+        if run.idle:
+            self.settled(run)
+
+    # Hearing
+
+    async def _reading(self) -> None:
+        while True:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._mail.wait(), _LOOK)
+            self._mail.clear()
+            if not self._runs:
+                continue
+            try:
+                messages = await self._ownership.inbox(self._worker)
+            except (OSError, ConnectionError, TimeoutError) as error:
+                log.warning("reading the inbox failed, trying again: %s", error)
+                await asyncio.sleep(0.5)
+                continue
+            await self._deliver(messages)
+
+    async def _deliver(self, messages: Sequence[InboxMessage]) -> None:
+        for message in messages:
+            run = self._runs.get(message.execution_id)
+            if run is not None and run.adopted:
+                await self.driver.receive(run, message)
+
+    # Letting go
+
+    def settled(self, run: Run) -> None:
+        """Nothing of the run is to be done now: keep it when its next moment is near, else let it go."""
+        due = next_due(freeze(run.draft))
+        near = self._clock() + _LINGER
+        if not self.driver.draining and not run.draft.paused and any(moment <= near for moment in due.values()):
+            return
+        self._leaving[run.execution_id] = run
+        self._leave.set()
+
+    async def _releasing(self) -> None:
+        while True:
+            await self._leave.wait()
+            self._leave.clear()
+            runs = [run for run in self._leaving.values() if run.idle]
+            self._leaving.clear()
+            if runs:
+                await self._release(runs)
+
+    async def _release(self, runs: Sequence[Run]) -> None:
+        results = await asyncio.gather(*(run.durable() for run in runs), return_exceptions=True)
+        leaving = [run for run, result in zip(runs, results, strict=True) if result is None and run.idle]
+        sequences = {run.execution_id: run.draft.seq for run in leaving}
+        for run in leaving:
+            run.adopted = False
+        try:
+            kept = set(await self._ownership.release([self._parting(run) for run in leaving]))
+        except (OSError, ConnectionError, TimeoutError) as error:
+            log.warning("letting go failed, trying again: %s", error)
+            await asyncio.sleep(0.5)
+            kept = set(sequences)
+            self._leaving |= {run.execution_id: run for run in leaving}
+            self._leave.set()
+        for run in leaving:
+            run.adopted = True
+            if run.execution_id not in kept:
+                self.driver.drop(run)
+        if kept:
+            self._mail.set()
+
+    def _parting(self, run: Run) -> Release:
+        state = freeze(run.draft)
+        due = next_due(state)
+        if state.deadline is not None:
+            due[DEADLINE] = state.deadline
+        status = ExecutionStatus.PENDING if self.driver.draining and not _waits(state) else ExecutionStatus.WAITING
+        return Release(
+            execution_id=run.execution_id,
+            epoch=run.epoch,
+            status=ExecutionStatus.PAUSED if state.paused else status,
+            wake_ups=[WakeUp(path=path, due_at=moment) for path, moment in due.items()],
+            snapshot=to_json(state),
+            snapshot_seq=state.seq,
+        )
+
+    def snapshot(self, run: Run) -> None:
+        """Store the state of a long run, once its log is durable; losing it costs only time."""
+        run.snapshot_seq = run.draft.seq
+        saving = asyncio.ensure_future(self._save(run, run.draft.seq, to_json(freeze(run.draft))))
+        self._errands.add(saving)
+        saving.add_done_callback(self._errands.discard)
+
+    async def _save(self, run: Run, seq: int, state: JSON) -> None:
+        try:
+            await run.durable()
+            await self._ownership.save_snapshot(run.execution_id, seq, state)
+        except (LostOwnership, OSError, TimeoutError) as error:
+            log.info("no snapshot of %s: %s", encode("execution", run.execution_id), error)
+
+    def dropped(self, run: Run) -> None:
+        """The driver is done with the run."""
+        self._leaving.pop(run.execution_id, None)
+        if self._runs.get(run.execution_id) is run:
+            full = len(self._runs) >= self._capacity
+            del self._runs[run.execution_id]
+            self._journal.forget(run.execution_id)
+            if full:
+                self._bell.set()
+            if not self._runs:
+                self._empty.set()
+
+    # The end
+
+    async def drain(self, seconds: float) -> None:
+        """Start nothing, let running steps finish for at most `seconds`, hand everything over."""
+        self.driver.draining = True
+        deadline = asyncio.get_running_loop().time() + seconds
+        while self._runs:
+            for run in list(self._runs.values()):
+                run.queued.clear()
+                if run.idle:
+                    self._leaving[run.execution_id] = run
+            self._leave.set()
+            self._empty.clear()
+            remaining = deadline - asyncio.get_running_loop().time()
+            if remaining <= 0:
+                break
+            try:
+                await asyncio.wait_for(self._empty.wait(), min(remaining, 0.1))
+            except TimeoutError:
+                continue
+        for run in list(self._runs.values()):
+            run.stop()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+
+def _begin(claim: Claimed, program: Program | Unrunnable) -> tuple[Run, str | None]:
+    """The run as its log left it, or an empty one and the reason why it cannot go on."""
+    if isinstance(program, Program):
+        try:
+            state = from_json(claim.snapshot) if claim.snapshot is not None else None
+            return begun(claim, program, thaw(fold(program.plan, claim.events, state))), None
+        except (KeyError, TypeError, ValueError) as error:
+            log.exception("the log of %s does not fold", encode("execution", claim.execution_id))
+            program = Unrunnable(f"its log does not fit its version: {error}")
+    seq = claim.events[-1].seq if claim.events else claim.snapshot_seq
+    bare = thaw(State(seq=seq, lifecycle=Lifecycle.RUNNING))
+    return begun(claim, EMPTY, bare), str(program)
+
+
+def _waits(state: State) -> bool:
+    """Whether nothing of it could run before something outside happens."""
+    return all(state.steps[path].status is StepStatus.WAITING for path in state.open)

@@ -1,0 +1,215 @@
+"""What a node kind is made of: a config model, an action, and the context in which it runs."""
+
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Generic, Protocol, TypeVar, cast
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic.alias_generators import to_camel
+
+from domain.engine.outcomes import Cause, Failed, Outcome
+from domain.errors import Finding
+from domain.expressions import Expression, Scope, Template
+from domain.graphs import OUT, Node
+from domain.ids import ExecutionId, TenantId
+from domain.json import JSON, JSONObject
+from domain.nodes import NodeCategory, NodeExample, NodeKind
+from domain.validation.expressions import marked_fields
+from domain.validation.models import shape_findings
+from jobs.nodes.fields import EXPRESSION_ERROR, accepting_templates
+from jobs.outgoing import OutgoingRequest, OutgoingResponse
+
+_KEPT = 4_096
+
+
+class Http(Protocol):
+    async def send(self, request: OutgoingRequest) -> OutgoingResponse:
+        """Raises OutgoingError."""
+        ...
+
+
+class Services(Protocol):
+    """What a node may ask of the worker; born with the execution's tenant."""
+
+    @property
+    def http(self) -> Http: ...
+
+    async def evaluate(self, expression: Expression, scope: Scope) -> JSON:
+        """Natively where possible, else in the sandbox. Raises EvaluationError."""
+        ...
+
+    async def render(self, template: Template, scope: Scope) -> JSON:
+        """The template's value. Raises EvaluationError."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepContext:
+    """One attempt. `config` is rendered but for the kind's raw fields; `at` is the step's only clock.
+
+    `idempotency_key` is the same for every attempt of this activation.
+    """
+
+    tenant_id: TenantId
+    execution_id: ExecutionId
+    path: str
+    node: Node
+    attempt: int
+    config: JSONObject
+    input: JSON
+    scope: Scope
+    at: datetime
+    idempotency_key: str
+    services: Services
+    timeout: float | None = None
+
+
+class Behaviour(Protocol):
+    """A node kind that can run. `raw_fields` of its config are not rendered: it evaluates them itself."""
+
+    @property
+    def kind(self) -> NodeKind: ...
+
+    @property
+    def raw_fields(self) -> frozenset[str]: ...
+
+    def handles(self, config: JSONObject) -> Sequence[str]:
+        """The output handles with this config, `error` aside."""
+        ...
+
+    def check(self, config: JSONObject) -> Iterator[Finding]:
+        """What is wrong with a config as written, expressions aside; paths lead into the config."""
+        ...
+
+    async def run(self, step: StepContext) -> Outcome:
+        """Raises EvaluationError for an expression that fails."""
+        ...
+
+    async def resume(self, step: StepContext, cause: Cause) -> Outcome:
+        """Continue after Waiting; kinds that never wait raise NotImplementedError."""
+        ...
+
+
+class NodeConfig(BaseModel):
+    """Base of the config models: camelCase keys, strict types, nothing unknown."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        strict=True,
+        frozen=True,
+        alias_generator=to_camel,
+        field_title_generator=lambda name, _: name.replace("_", " ").capitalize(),
+    )
+
+
+C = TypeVar("C", bound=NodeConfig)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DefinedKind(Generic[C]):
+    """A Behaviour made of functions; see `define`."""
+
+    kind: NodeKind
+    raw_fields: frozenset[str]
+    _model: type[C]
+    _action: Callable[[StepContext, C], Awaitable[Outcome]]
+    _resumption: Callable[[StepContext, C, Cause], Awaitable[Outcome]] | None
+    _handles: Callable[[JSONObject], Sequence[str]] | None
+    _rules: Callable[[JSONObject], Iterator[Finding]] | None
+    _constant: dict[int, tuple[JSONObject, C]] = field(default_factory=dict[int, Any], repr=False, compare=False)
+
+    def handles(self, config: JSONObject) -> Sequence[str]:
+        return self._handles(config) if self._handles else self.kind.output_handles
+
+    def check(self, config: JSONObject) -> Iterator[Finding]:
+        try:
+            self._model.model_validate(config)
+        except ValidationError as error:
+            yield from shape_findings(self._model, error, config, passed_over=_not_for_check)
+        if self._rules:
+            yield from self._rules(config)
+
+    async def run(self, step: StepContext) -> Outcome:
+        config = self._parse(step)
+        return config if isinstance(config, Failed) else await self._action(step, config)
+
+    async def resume(self, step: StepContext, cause: Cause) -> Outcome:
+        if self._resumption is None:
+            raise NotImplementedError(f"a {self.kind.name} node never waits")
+        config = self._parse(step)
+        return config if isinstance(config, Failed) else await self._resumption(step, config, cause)
+
+    def _parse(self, step: StepContext) -> C | Failed:
+        """The config as the model's value. One without expressions is the node's own object and parsed once."""
+        kept = self._constant.get(id(step.config))
+        if kept is not None and kept[0] is step.config:
+            return kept[1]
+        try:
+            config = self._model.model_validate(step.config)
+        except ValidationError as error:
+            findings = list(shape_findings(self._model, error, cast("JSON", step.config)))
+            message = "; ".join(finding.message for finding in findings)
+            return Failed(code="CONFIG_INVALID", message=message[:1_000], retryable=False, remedy=findings[0].remedy)
+        if step.config is step.node.config:
+            if len(self._constant) >= _KEPT:
+                self._constant.clear()
+            self._constant[id(step.config)] = (step.config, config)
+        return config
+
+
+def _not_for_check(problem: str, value: object) -> bool:
+    """A template may stand for any type, and expressions are checked by `domain.validation`, which knows the graph."""
+    return problem == EXPRESSION_ERROR or (isinstance(value, str) and "{{" in value)
+
+
+def define(
+    *,
+    name: str,
+    title: str,
+    description: str,
+    category: NodeCategory,
+    config: type[C],
+    run: Callable[[StepContext, C], Awaitable[Outcome]],
+    documentation: str,
+    examples: Mapping[str, JSONObject],
+    resume: Callable[[StepContext, C, Cause], Awaitable[Outcome]] | None = None,
+    outputs: tuple[str, ...] = (OUT,),
+    inputs: tuple[str, ...] = ("in",),
+    handles: Callable[[JSONObject], Sequence[str]] | None = None,
+    rules: Callable[[JSONObject], Iterator[Finding]] | None = None,
+    effects: bool = False,
+    entry: bool = False,
+    result: bool = False,
+    merges: bool = False,
+) -> DefinedKind[C]:
+    """A node kind from its parts.
+
+    `run` and `resume` get the parsed config. `handles` tells the outputs from the config as written, where they
+    depend on it; `rules` finds what the model cannot say, such as two keys that exclude each other.
+    """
+    schema = accepting_templates(cast("JSONObject", config.model_json_schema(by_alias=True)))
+    kind = NodeKind(
+        name=name,
+        title=title,
+        description=description,
+        category=category,
+        config_schema=schema,
+        input_handles=inputs,
+        output_handles=outputs,
+        documentation=documentation.strip(),
+        examples=tuple(NodeExample(title=title, config=example) for title, example in examples.items()),
+        effects=effects,
+        entry=entry,
+        result=result,
+        merges=merges,
+    )
+    return DefinedKind(
+        kind=kind,
+        raw_fields=marked_fields(schema),
+        _model=config,
+        _action=run,
+        _resumption=resume,
+        _handles=handles,
+        _rules=rules,
+    )

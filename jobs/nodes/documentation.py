@@ -1,0 +1,84 @@
+"""The reference of all node kinds, docs/nodes.md, made from what the kinds say of themselves."""
+
+import json
+from collections.abc import Iterator
+
+from domain.json import JSONObject, as_list, as_object
+from domain.nodes import NodeCatalog, NodeKind
+
+_WRITTEN = "This page is made from the node kinds themselves; a test keeps it so."
+
+
+def markdown(catalog: NodeCatalog) -> str:
+    """The whole page."""
+    kinds = [kind for _, kind in sorted(catalog.kinds().items())]
+    parts = [
+        "# Node kinds",
+        _WRITTEN,
+        "Any field may hold an expression in `{{ }}` unless it says otherwise. Every node may also carry `retry`,\n"
+        "`timeout` and `onError`; with `onError: route` it has the output `error`.",
+        "\n".join(f"- [`{kind.name}`](#{kind.name}) – {kind.description}" for kind in kinds),
+        *(_section(kind) for kind in kinds),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _section(kind: NodeKind) -> str:
+    outputs = ", ".join(f"`{handle}`" for handle in kind.output_handles) or "none"
+    parts = [f"## {kind.name}", f"**{kind.title}.** {kind.description} Outputs: {outputs}.", kind.documentation]
+    fields = list(_fields(kind.config_schema, kind.config_schema, ""))
+    if fields:
+        parts.append("\n".join(["| field | type | meaning |", "|---|---|---|", *fields]))
+    for example in kind.examples:
+        written = json.dumps(example.config, indent=2, ensure_ascii=False)
+        parts.append(f"{example.title}:\n\n```json\n{written}\n```")
+    return "\n\n".join(parts)
+
+
+def _fields(root: JSONObject, schema: JSONObject, prefix: str) -> Iterator[str]:
+    required = as_list(schema.get("required"))
+    for name, each in as_object(schema.get("properties")).items():
+        described = as_object(each)
+        meaning = str(described.get("description", ""))
+        if name in required:
+            meaning = f"**Required.** {meaning}"
+        yield f"| `{prefix}{name}` | {_type(root, described)} | {meaning} |"
+        inner, suffix = _element(root, described)
+        if inner:
+            yield from _fields(root, inner, f"{prefix}{name}{suffix}.")
+
+
+def _branches(described: JSONObject) -> list[JSONObject]:
+    branches = [as_object(branch) for branch in as_list(described.get("anyOf"))] or [described]
+    return [branch for branch in branches if branch.get("$ref") != "#/$defs/Template" and branch.get("type") != "null"]
+
+
+def _type(root: JSONObject, described: JSONObject) -> str:
+    names = list(dict.fromkeys(_name(branch) for branch in _branches(described)))
+    return " or ".join(names)
+
+
+def _name(branch: JSONObject) -> str:
+    match branch:
+        case {"x-expression": mark}:
+            return str({"template": "any value"}.get(str(mark), mark))
+        case {"enum": values}:
+            return ", ".join(f"`{value}`" for value in as_list(values))
+        case {"type": "array"}:
+            return "list"
+        case {"type": str(kind)}:
+            return {"string": "text", "integer": "whole number", "boolean": "true or false"}.get(kind, kind)
+        case _:
+            return "any value"
+
+
+def _element(root: JSONObject, described: JSONObject) -> tuple[JSONObject | None, str]:
+    """The schema of a list's elements or an object's members, when it has named fields itself."""
+    for branch in _branches(described):
+        for key, suffix in (("items", "[]"), ("additionalProperties", ".*")):
+            for inner in _branches(as_object(branch.get(key))):
+                reference = inner.get("$ref")
+                if isinstance(reference, str):
+                    definitions = as_object(root.get("$defs"))
+                    return as_object(definitions.get(reference.removeprefix("#/$defs/"))), suffix
+    return None, ""

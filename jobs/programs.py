@@ -1,0 +1,116 @@
+"""Definitions made ready to run: the plan, each node's behaviour, and its config and conditions compiled once."""
+
+from collections import OrderedDict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from domain.engine.plan import Plan, compile_plan
+from domain.engine.ports import Definitions, StoredDefinition
+from domain.errors import Refusal
+from domain.expressions import Expression, Template, compile_condition, compile_value
+from domain.graphs import Definition, FailureStrategy, Node
+from domain.ids import VersionId
+from domain.json import JSON
+from jobs.nodes.base import Behaviour
+from jobs.nodes.catalog import Catalog
+
+_KEPT = 1_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeProgram:
+    """`template` is the config without the fields the kind evaluates itself; those stand in `raw` as written."""
+
+    node: Node
+    behaviour: Behaviour
+    template: Template
+    raw: Mapping[str, JSON]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Program:
+    """`conditions` by edge index. `callbacks`: the nodes that wait for a resume link."""
+
+    plan: Plan
+    workflow_name: str
+    nodes: Mapping[str, NodeProgram]
+    conditions: Mapping[int, Expression]
+    callbacks: tuple[str, ...]
+
+
+EMPTY = Program(
+    plan=Plan(
+        nodes={},
+        edges=(),
+        entries=(),
+        orphans=(),
+        cycles=(),
+        strategy=FailureStrategy.FAIL,
+        definition=Definition(),
+    ),
+    workflow_name="",
+    nodes={},
+    conditions={},
+    callbacks=(),
+)
+"""The program of what cannot run: enough to end it."""
+
+
+class Unrunnable(Exception):
+    """The definition cannot run here: a kind is missing or an expression does not compile."""
+
+
+class Programs:
+    """The programs of recently used versions, the most recent kept."""
+
+    def __init__(self, definitions: Definitions, catalog: Catalog) -> None:
+        self._definitions = definitions
+        self._catalog = catalog
+        self._kept: OrderedDict[VersionId, Program | Unrunnable] = OrderedDict()
+
+    async def get(self, versions: Iterable[VersionId]) -> Mapping[VersionId, Program | Unrunnable]:
+        """One program per version; what cannot run comes as Unrunnable with the reason."""
+        wanted = set(versions)
+        missing = [version for version in wanted if version not in self._kept]
+        if missing:
+            for version, stored in (await self._definitions.load(missing)).items():
+                self._kept[version] = _attempt(stored, self._catalog)
+        found: dict[VersionId, Program | Unrunnable] = {}
+        for version in wanted:
+            found[version] = self._kept.get(version) or Unrunnable("its version is gone")
+            if version in self._kept:
+                self._kept.move_to_end(version)
+        while len(self._kept) > _KEPT:
+            self._kept.popitem(last=False)
+        return found
+
+
+def _attempt(stored: StoredDefinition, catalog: Catalog) -> Program | Unrunnable:
+    try:
+        return compile_program(stored, catalog)
+    except KeyError as error:
+        return Unrunnable(f"there is no node or kind {error}")
+    except Refusal as error:
+        return Unrunnable(error.message)
+
+
+def compile_program(stored: StoredDefinition, catalog: Catalog) -> Program:
+    """Raises KeyError for a kind or node that is not there and ExpressionError for an expression that is none."""
+    plan = compile_plan(stored.definition, catalog)
+    nodes = {name: _node(planned.node, catalog) for name, planned in plan.nodes.items()}
+    return Program(
+        plan=plan,
+        workflow_name=stored.workflow_name,
+        nodes=nodes,
+        conditions={
+            edge.index: compile_condition(edge.edge.condition) for edge in plan.edges if edge.edge.condition is not None
+        },
+        callbacks=tuple(name for name, program in nodes.items() if program.node.config.get("callback") is True),
+    )
+
+
+def _node(node: Node, catalog: Catalog) -> NodeProgram:
+    behaviour = catalog.behaviour(node.kind)
+    raw = {key: node.config[key] for key in behaviour.raw_fields if key in node.config}
+    rendered = {key: value for key, value in node.config.items() if key not in raw}
+    return NodeProgram(node=node, behaviour=behaviour, template=compile_value(rendered), raw=raw)

@@ -1,0 +1,83 @@
+"""One execution in this process: its state, what of it runs, and where its log stands."""
+
+import asyncio
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from domain.engine.commands import Finish
+from domain.engine.draft import Draft
+from domain.engine.ports import Claimed
+from domain.ids import ExecutionId, TenantId, WorkflowId
+from jobs.programs import Program
+
+
+@dataclass(slots=True, eq=False, kw_only=True)
+class Run:
+    """`draft` is ahead of the log by what `last` is still writing.
+
+    `finish`: how it is to end; `closed`: its terminal event is submitted; `over`: no longer this process's to write.
+    """
+
+    execution_id: ExecutionId
+    tenant_id: TenantId
+    workflow_id: WorkflowId
+    epoch: int
+    program: Program
+    draft: Draft
+    adopted: bool = False
+    last: asyncio.Future[None] | None = None
+    tasks: dict[str, asyncio.Task[None]] = field(default_factory=dict[str, "asyncio.Task[None]"])
+    queued: set[str] = field(default_factory=set[str])
+    timers: dict[str, asyncio.TimerHandle] = field(default_factory=dict[str, asyncio.TimerHandle])
+    consumed: set[int] = field(default_factory=set[int])
+    finish: Finish | None = None
+    snapshot_seq: int = 0
+    closed: bool = False
+    over: bool = False
+
+    @property
+    def idle(self) -> bool:
+        """Nothing of it runs or is about to."""
+        return not self.tasks and not self.queued and self.finish is None and not self.over
+
+    async def durable(self) -> None:
+        """Return when everything recorded so far is in the log; raises LostOwnership."""
+        if self.last is not None and not self.last.done():
+            await asyncio.shield(self.last)
+
+    def disarm(self, path: str) -> None:
+        timer = self.timers.pop(path, None)
+        if timer is not None:
+            timer.cancel()
+
+    def stop(self) -> None:
+        """Nothing more of it happens here."""
+        self.over = True
+        for task in self.tasks.values():
+            task.cancel()
+        for timer in self.timers.values():
+            timer.cancel()
+        self.timers.clear()
+        self.queued.clear()
+
+
+def begun(claimed: Claimed, program: Program, draft: Draft) -> Run:
+    return Run(
+        execution_id=claimed.execution_id,
+        tenant_id=claimed.tenant_id,
+        workflow_id=claimed.workflow_id,
+        epoch=claimed.epoch,
+        program=program,
+        draft=draft,
+        snapshot_seq=claimed.snapshot_seq,
+    )
+
+
+DEADLINE = ""
+"""The path under which an execution's own deadline is kept among its timers and wake-ups."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Due:
+    path: str
+    at: datetime

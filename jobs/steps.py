@@ -1,0 +1,202 @@
+"""One step: render its config, run its node, evaluate the conditions of the edges it takes."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from time import perf_counter
+
+import orjson
+
+from domain.callbacks import Callback, signal_name
+from domain.engine.outcomes import Cause, Completed, Ended, Failed, Outcome, Waiting
+from domain.engine.results import step_error, step_input
+from domain.expressions import EvaluationError, Scope, truthy
+from domain.graphs import ERROR, Node, OnError
+from domain.ids import TenantId, encode
+from domain.json import JSON, JSONObject, as_object
+from domain.nodes import error_json
+from jobs.nodes.base import Services, StepContext
+from jobs.programs import NodeProgram
+from jobs.runs import Run
+from jobs.sandbox.evaluator import Evaluator
+
+log = logging.getLogger("weir.steps")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ran:
+    """What came of an attempt. `decisions` by edge index, as the engine reads them; `ms` is wall time."""
+
+    outcome: Outcome
+    decisions: JSONObject
+    ms: float
+
+
+class StepRunner:
+    """Runs attempts; knows nothing of the log."""
+
+    def __init__(
+        self,
+        *,
+        evaluator: Evaluator,
+        services: Callable[[TenantId], Services],
+        callback_url: Callable[[Callback], str],
+        max_output_bytes: int,
+    ) -> None:
+        self._evaluator = evaluator
+        self._services = services
+        self._callback_url = callback_url
+        self._max_output_bytes = max_output_bytes
+
+    async def run(self, run: Run, path: str, attempt: int, cause: Cause | None, at: datetime) -> Ran:
+        """Never raises for what a node does; cancellation passes through."""
+        started = perf_counter()
+        step = run.draft.steps[path]
+        program = run.program.nodes[step.node]
+        scope = self.scope(run, path, at)
+        outcome = await self._outcome(run, program, path, attempt, cause, scope, at)
+        outcome = self._bounded(outcome)
+        handles = taken_handles(program.node, outcome, run.program.plan.nodes[step.node].kind.output_handles)
+        decisions = await self._decisions(run, step.node, handles, outcome, scope)
+        return Ran(outcome=outcome, decisions=decisions, ms=round((perf_counter() - started) * 1000, 3))
+
+    async def skipped(self, run: Run, path: str, output: JSON, at: datetime) -> JSONObject:
+        """The decisions on the edges of a step that somebody skipped with this output."""
+        step = run.draft.steps[path]
+        kind = run.program.plan.nodes[step.node].kind
+        outcome = Completed(output=output, handles=kind.output_handles[:1])
+        return await self._decisions(run, step.node, outcome.handles, outcome, self.scope(run, path, at))
+
+    def scope(self, run: Run, path: str, at: datetime) -> dict[str, JSON]:
+        """What the expressions of this step see."""
+        draft = run.draft
+        given = draft.inputs.get(path, None) if path in draft.inputs else step_input(draft.steps, path, draft.input)
+        return {
+            "input": given,
+            "trigger": draft.input,
+            "steps": draft.view,
+            "vars": draft.vars,
+            "error": step_error(draft.steps, path),
+            "execution": self._about(run),
+            "workflow": {"id": encode("workflow", run.workflow_id), "name": run.program.workflow_name},
+            "now": at.isoformat(),
+        }
+
+    def _about(self, run: Run) -> JSONObject:
+        about: dict[str, JSON] = {"id": encode("execution", run.execution_id), "trigger": run.draft.trigger}
+        if run.program.callbacks:
+            about["callbacks"] = {name: self._link(run, name) for name in run.program.callbacks}
+        return about
+
+    def _link(self, run: Run, name: str) -> str:
+        path = run.draft.fired.get(name) or name
+        callback = Callback(tenant_id=run.tenant_id, execution_id=run.execution_id, path=path)
+        return self._callback_url(callback)
+
+    async def _outcome(
+        self,
+        run: Run,
+        program: NodeProgram,
+        path: str,
+        attempt: int,
+        cause: Cause | None,
+        scope: dict[str, JSON],
+        at: datetime,
+    ) -> Outcome:
+        node, tenant = program.node, str(run.tenant_id)
+        if node.disabled:
+            return Completed(output=scope["input"])
+        try:
+            async with asyncio.timeout(node.timeout):
+                config = await self._config(tenant, program, scope)
+                context = StepContext(
+                    tenant_id=run.tenant_id,
+                    execution_id=run.execution_id,
+                    path=path,
+                    node=node,
+                    attempt=attempt,
+                    config=config,
+                    input=scope["input"],
+                    scope=scope,
+                    at=at,
+                    idempotency_key=f"{encode('execution', run.execution_id)}:{path}",
+                    services=self._services(run.tenant_id),
+                    timeout=node.timeout,
+                )
+                behaviour = program.behaviour
+                outcome = await (behaviour.run(context) if cause is None else behaviour.resume(context, cause))
+        except EvaluationError as error:
+            return Failed(code="EXPRESSION_FAILED", message=error.message, retryable=False)
+        except TimeoutError:
+            return Failed(code="TIMEOUT", message=f"The step took longer than its timeout of {node.timeout} s")
+        except Exception as error:
+            log.exception("the node %s of kind %s raised", node.id, node.kind)
+            return Failed(code="NODE_CRASHED", message=f"{type(error).__name__}: {error}"[:500])
+        if isinstance(outcome, Waiting) and outcome.callback:
+            return Waiting(until=outcome.until, signal=signal_name(path), callback=True)
+        return outcome
+
+    async def _config(self, tenant: str, program: NodeProgram, scope: Scope) -> JSONObject:
+        if program.template.constant:
+            return program.node.config
+        rendered = await self._evaluator.render(tenant, program.template, scope)
+        return {**as_object(rendered), **program.raw}
+
+    def _bounded(self, outcome: Outcome) -> Outcome:
+        if not isinstance(outcome, Completed):
+            return outcome
+        try:
+            size = len(orjson.dumps((outcome.output, outcome.variables)))
+        except TypeError as error:
+            return Failed(code="OUTPUT_INVALID", message=f"The output is no JSON: {error}", retryable=False)
+        if size <= self._max_output_bytes:
+            return outcome
+        message = f"The output has {size} bytes; at most {self._max_output_bytes} are allowed"
+        return Failed(code="OUTPUT_TOO_LARGE", message=message, retryable=False)
+
+    async def _decisions(
+        self, run: Run, name: str, handles: Sequence[str], outcome: Outcome, scope: dict[str, JSON]
+    ) -> JSONObject:
+        conditions = run.program.conditions
+        edges = [
+            edge
+            for edge in run.program.plan.nodes[name].outgoing
+            if edge.index in conditions and edge.edge.source_handle in handles
+        ]
+        if not edges:
+            return {}
+        output = outcome.output if isinstance(outcome, Completed) else scope["input"]
+        seen: dict[str, JSON] = {"output": output}
+        if isinstance(outcome, Failed):
+            seen["error"] = scope["error"] = outcome.as_json()
+        view = {**run.draft.view, name: seen}
+        local = {**scope, "input": output, "steps": view}
+        decisions: dict[str, JSON] = {}
+        for edge in edges:
+            expression = conditions[edge.index]
+            try:
+                value = await self._evaluator.evaluate(str(run.tenant_id), expression, local)
+                decisions[str(edge.index)] = truthy(value)
+            except EvaluationError as error:
+                message = f"The condition of the edge to {edge.edge.target} failed: {error.message}"
+                decisions[str(edge.index)] = error_json("CONDITION_FAILED", message)
+        return decisions
+
+
+def taken_handles(node: Node, outcome: Outcome, available: Sequence[str]) -> tuple[str, ...]:
+    """The output handles an outcome takes; a failure's depend on the node's `onError`."""
+    match outcome:
+        case Completed():
+            return outcome.handles
+        case Failed():
+            match node.on_error:
+                case OnError.ROUTE:
+                    return (ERROR,)
+                case OnError.CONTINUE:
+                    return tuple(handle for handle in available if handle != ERROR)[:1]
+                case OnError.FAIL:
+                    return ()
+        case Waiting() | Ended():
+            return ()
