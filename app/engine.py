@@ -100,7 +100,9 @@ async def running_engine(
             capacity=settings.worker_capacity,
             only=options.only,
         )
-        outgoing = Outgoing(allow=(*settings.http_allow, *options.allow))
+        outgoing = Outgoing(
+            allow=(*settings.http_allow, *options.allow), block_private=settings.http_block_private
+        )
         stack.push_async_callback(outgoing.close)
         executor.attach(
             Driver(

@@ -1,5 +1,6 @@
 """The engine's rules, one small graph each."""
 
+from collections.abc import Callable
 from typing import cast
 
 from domain.engine.commands import Ending, ResumeStep, RunStep
@@ -13,8 +14,11 @@ from tests.unit.engine_world import Answer, World, completed, edge, failed, node
 TRIGGER = node("start", "trigger")
 
 
-def answers(**given: Answer):
-    return lambda path: given.get(path, completed(output=path))  # pyright: ignore[reportUnknownLambdaType]
+def answers(**given: Answer) -> Callable[[str], Answer]:
+    def answer(path: str) -> Answer:
+        return given.get(path) or completed(output=path)
+
+    return answer
 
 
 def diamond(join: JoinMode | None = None) -> World:

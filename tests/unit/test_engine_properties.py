@@ -42,22 +42,22 @@ def plans(draw: st.DrawFn, *, cyclic: bool = False) -> Plan:
     return planned(nodes, edges, strategy=strategy)
 
 
-def play(draw: st.DrawFn, plan: Plan, *, check: Callable[[World], None] = lambda world: None) -> World:
+def play(data: st.DataObject, plan: Plan, *, check: Callable[[World], None] = lambda world: None) -> World:
     """Run to the end, answering the ready steps in any order with any outcome, disturbed from outside."""
     world = World(plan).start()
     budget = 400
     while world.ready and budget:
         budget -= 1
-        path = draw(st.sampled_from(sorted(world.ready)))
+        path = data.draw(st.sampled_from(sorted(world.ready)))
         command = world.ready[path]
         decisions = {
-            str(planned_edge.index): draw(st.sampled_from([True, True, False]))
+            str(planned_edge.index): data.draw(st.sampled_from([True, True, False]))
             for planned_edge in plan.nodes[command.node].outgoing
             if planned_edge.edge.condition
         }
-        handles = draw(st.lists(st.sampled_from(HANDLES), unique=True, max_size=3))
+        handles = data.draw(st.lists(st.sampled_from(HANDLES), unique=True, max_size=3))
         attempt = command.attempt if isinstance(command, RunStep) else 1
-        match draw(st.integers(0, 19)):
+        match data.draw(st.integers(0, 19)):
             case 0:
                 world.answer(path, failed())
             case 1 | 2:
@@ -82,7 +82,7 @@ def play(draw: st.DrawFn, plan: Plan, *, check: Callable[[World], None] = lambda
 @settings(max_examples=300, deadline=None)
 @given(st.data(), st.booleans())
 def test_an_execution_never_deadlocks(data: st.DataObject, cyclic: bool) -> None:
-    world = play(data.draw, data.draw(plans(cyclic=cyclic)))
+    world = play(data, data.draw(plans(cyclic=cyclic)))
     assert world.finish is not None
     assert not world.state.open
 
@@ -97,7 +97,7 @@ def test_no_finished_step_is_ever_asked_for_again(data: st.DataObject, cyclic: b
         for path in world.ready:
             assert world.state.steps[path].status.open
 
-    world = play(data.draw, data.draw(plans(cyclic=cyclic)), check=finished_steps_stay_finished)
+    world = play(data, data.draw(plans(cyclic=cyclic)), check=finished_steps_stay_finished)
     ends = (EventKind.STEP_COMPLETED, EventKind.STEP_SKIPPED)
     assert max(Counter(event.path for event in world.log if event.kind in ends).values(), default=0) <= 1
 
@@ -105,7 +105,7 @@ def test_no_finished_step_is_ever_asked_for_again(data: st.DataObject, cyclic: b
 @settings(max_examples=200, deadline=None)
 @given(st.data(), st.booleans())
 def test_folding_the_log_gives_the_state_from_any_snapshot(data: st.DataObject, cyclic: bool) -> None:
-    world = play(data.draw, data.draw(plans(cyclic=cyclic)))
+    world = play(data, data.draw(plans(cyclic=cyclic)))
     assert fold(world.plan, world.log) == world.state
     cut = data.draw(st.integers(0, len(world.log)))
     snapshot = from_json(to_json(fold(world.plan, world.log[:cut])))
@@ -123,7 +123,7 @@ def test_a_worker_that_loads_the_log_is_asked_for_exactly_what_was_open(data: st
         }
         assert asked == set(world.ready)
 
-    play(data.draw, data.draw(plans(cyclic=cyclic)), check=same_wishes)
+    play(data, data.draw(plans(cyclic=cyclic)), check=same_wishes)
 
 
 @settings(max_examples=200, deadline=None)
@@ -131,7 +131,7 @@ def test_a_worker_that_loads_the_log_is_asked_for_exactly_what_was_open(data: st
 def test_dead_paths_die(data: st.DataObject) -> None:
     """Every node of a finished acyclic execution is settled; one ran only if an edge to it was taken."""
     plan = data.draw(plans())
-    world = play(data.draw, plan)
+    world = play(data, plan)
     assert world.finish is not None
     if world.finish.ending.value != "COMPLETED":
         return
@@ -145,7 +145,7 @@ def test_dead_paths_die(data: st.DataObject) -> None:
 @settings(max_examples=100, deadline=None)
 @given(st.data())
 def test_an_event_that_does_not_follow_is_refused(data: st.DataObject) -> None:
-    world = play(data.draw, data.draw(plans()))
+    world = play(data, data.draw(plans()))
     try:
         advance(world.plan, world.state, world.log[-1])
     except ValueError:
