@@ -16,10 +16,16 @@ if TYPE_CHECKING:
     from db.connections import Connection
 
 _STATES = "SELECT execution_id, seq, state FROM execution_state WHERE execution_id = ANY ($1::uuid[])"
+# LATERAL and sorted within, so that each execution is looked up by key: planned as a plain join this reads the whole
+# log where the planner takes executions to be long.
 _EVENTS = """
 SELECT e.execution_id, e.seq, e.epoch, e.kind, e.node, e.path, e.attempt, e.payload, e.at
 FROM unnest($1::uuid[], $2::bigint[]) AS after (execution_id, seq)
-JOIN execution_event AS e ON e.execution_id = after.execution_id AND e.seq > after.seq
+CROSS JOIN LATERAL (
+    SELECT * FROM execution_event
+    WHERE execution_id = after.execution_id AND seq > after.seq
+    ORDER BY seq
+) AS e
 ORDER BY e.execution_id, e.seq
 """
 _INBOX = (

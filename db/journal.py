@@ -217,7 +217,7 @@ class PostgresJournal:
                 if away_since is None:
                     away_since = monotonic()
                     log.warning("the database does not take events, trying on: %s", str(error) or type(error).__name__)
-                await self._disconnect()
+                await self._disconnect(broken=True)
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, _LONGEST_PAUSE)
             else:
@@ -235,13 +235,17 @@ class PostgresJournal:
             self._append = await self._connection.prepare(APPEND, timeout=_TIMEOUT)
         return self._connection, self._append
 
-    async def _disconnect(self) -> None:
+    async def _disconnect(self, *, broken: bool = False) -> None:
         """Close the connection, which keeps its settings from the pool's other users."""
         connection, self._connection, self._append = self._connection, None, None
-        if connection is not None:
-            with suppress(*OUTAGE):
+        if connection is None:
+            return
+        with suppress(*OUTAGE):  # a broken one may have left the pool by itself
+            if broken:
+                connection.terminate()
+            else:
                 await connection.close(timeout=1)
-            await self._pool.release(connection)
+        await self._pool.release(connection)
 
 
 def _fail(item: Entry, error: Exception) -> None:

@@ -129,13 +129,14 @@ class Heartbeat:
             if not self._away:
                 log.warning("the worker cannot say that it is alive, trying on: %s", str(error) or type(error).__name__)
             self._away = True
-            await self._disconnect()
+            if self._connection is not None:
+                self._connection.terminate()
+                self._connection = None
         else:
             self._renewed = sent
             self._away = False
 
     async def _disconnect(self) -> None:
-        connection, self._connection = self._connection, None
-        if connection is not None:
+        if self._connection is not None:
             with suppress(*OUTAGE):
-                await connection.close(timeout=1)
+                await self._connection.close(timeout=1)

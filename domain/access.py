@@ -74,9 +74,7 @@ def check_scopes(scopes: Iterable[str]) -> tuple[Permission, ...]:
     known = {each.value: each for each in Permission}
     for scope in scopes:
         if scope not in known:
-            raise Invalid(
-                f"{scope!r} is no scope", path=("scopes",), remedy=f"Scopes are {', '.join(sorted(known))}."
-            )
+            raise Invalid(f"{scope!r} is no scope", path=("scopes",), remedy=f"Scopes are {', '.join(sorted(known))}.")
     return tuple(known[scope] for scope in scopes)
 
 

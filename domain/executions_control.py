@@ -15,6 +15,7 @@ from domain.tenancy import Principal
 from domain.versions import VersionStore
 
 MAX_REASON = 1_000
+MAX_PATH = 1_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +63,7 @@ async def skip_step(
     Raises NotFound for the execution or a path that cannot be in it, InvalidState when it is over.
     """
     checked(output, "output")
+    checked_text(path, "path", least=1, most=MAX_PATH)
     execution = await load(execution_id, given.executions)
     found = await versions.by_ids([execution.version_id])
     if not found or not _names_node(path, found[0].definition.graph):

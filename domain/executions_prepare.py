@@ -12,7 +12,7 @@ from domain.ids import ExecutionId, TriggerId, WorkflowId, encode
 from domain.json import JSON, JSONObject
 from domain.sources import Ids
 from domain.starts import NewExecution, StartKey, TriggerType
-from domain.storable import canonical, checked
+from domain.storable import canonical, checked, checked_text
 from domain.validation.inputs import checked_input
 from domain.versions import Version
 from domain.workflows import Workflow, WorkflowStatus
@@ -75,13 +75,11 @@ def refuse_request(request: StartRequest) -> None:
         raise Invalid("version and draft exclude each other", path=("draft",), remedy="Give one of them.")
     if abs(request.priority) > MAX_PRIORITY:
         raise Invalid(f"A priority is between -{MAX_PRIORITY} and {MAX_PRIORITY}", path=("priority",))
-    if request.idempotency_key is not None and not 0 < len(request.idempotency_key) <= MAX_KEY:
-        raise Invalid(f"An idempotency key has 1 to {MAX_KEY} characters", path=("idempotencyKey",))
+    if request.idempotency_key is not None:
+        checked_text(request.idempotency_key, "idempotencyKey", least=1, most=MAX_KEY)
 
 
-def prepare(
-    request: StartRequest, version: Version, origin: Origin, *, ids: Ids, now: datetime
-) -> NewExecution:
+def prepare(request: StartRequest, version: Version, origin: Origin, *, ids: Ids, now: datetime) -> NewExecution:
     """The row and first event of a start on this version.
 
     Raises Invalid for an input its schema refuses or a variable the workflow does not have, TooLarge.
@@ -104,9 +102,7 @@ def prepare(
     )
 
 
-def first_event(
-    definition: Definition, entered: JSON, variables: JSONObject, origin: Origin, now: datetime
-) -> Event:
+def first_event(definition: Definition, entered: JSON, variables: JSONObject, origin: Origin, now: datetime) -> Event:
     """EXECUTION_STARTED, seq 1. Raises Invalid for a variable the workflow does not have."""
     trigger: dict[str, JSON] = {"type": origin.type.value}
     if origin.trigger_id is not None:

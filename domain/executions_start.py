@@ -143,16 +143,12 @@ class _Chosen:
     numbered: dict[tuple[WorkflowId, int], Version]
 
 
-async def _active_versions(
-    workflows: Mapping[WorkflowId, Workflow], given: Starting
-) -> Mapping[VersionId, Version]:
+async def _active_versions(workflows: Mapping[WorkflowId, Workflow], given: Starting) -> Mapping[VersionId, Version]:
     ids = [workflow.active_version_id for workflow in workflows.values() if workflow.active_version_id is not None]
     return {version.id: version for version in await given.versions.by_ids(ids)} if ids else {}
 
 
-async def _version(
-    request: StartRequest, chosen: _Chosen, origin: Origin, given: Starting, now: datetime
-) -> Version:
+async def _version(request: StartRequest, chosen: _Chosen, origin: Origin, given: Starting, now: datetime) -> Version:
     workflow = chosen.workflows.get(request.workflow_id)
     if workflow is None:
         raise NotFound("workflow", encode("workflow", request.workflow_id), path=("workflowId",))

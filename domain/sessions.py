@@ -118,9 +118,7 @@ async def _identity_of_key(key: ApiKey, tenants: TenantStore) -> Identity:
     if tenant is None or tenant.suspended_at is not None:
         raise _ended()
     actor = Actor(kind=ActorKind.API_KEY, id=key.id, user_id=key.account_id)
-    principal = Principal(
-        tenant_id=key.tenant_id, actor=actor, permissions=key.permissions, expires_at=key.expires_at
-    )
+    principal = Principal(tenant_id=key.tenant_id, actor=actor, permissions=key.permissions, expires_at=key.expires_at)
     return Identity(principal=principal, tenant=tenant, role=key.role.value)
 
 
@@ -155,9 +153,7 @@ async def _signed_in(membership: Membership, family: UUID, given: SignIn, now: d
             expires_at=now + given.refresh_life,
         )
     )
-    return SignedIn(
-        identity=identity_of(membership), refresh_token=f"{REFRESH_PREFIX}{token_id.hex}_{secret}"
-    )
+    return SignedIn(identity=identity_of(membership), refresh_token=f"{REFRESH_PREFIX}{token_id.hex}_{secret}")
 
 
 async def _refresh_token(text: str, given: SignIn) -> RefreshToken:

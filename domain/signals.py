@@ -6,7 +6,7 @@ from domain.executions import Execution
 from domain.executions_control import Control, wish
 from domain.ids import ExecutionId
 from domain.json import JSON
-from domain.storable import checked
+from domain.storable import checked, checked_text
 from domain.tenancy import Principal
 
 MAX_NAME = 200
@@ -21,10 +21,9 @@ async def send(
 
     Raises Invalid, NotFound, InvalidState when the execution is over.
     """
-    if not 0 < len(name) <= MAX_NAME or name.startswith(RESERVED):
-        raise Invalid(
-            f"A signal's name has 1 to {MAX_NAME} characters and does not begin with {RESERVED!r}", path=("name",)
-        )
+    checked_text(name, "name", least=1, most=MAX_NAME)
+    if name.startswith(RESERVED):
+        raise Invalid(f"A signal's name does not begin with {RESERVED!r}", path=("name",))
     checked(payload, "payload")
     message: dict[str, JSON] = {"name": name, "payload": payload, "by": str(by.actor)}
     return await wish(execution_id, InboxKind.SIGNAL, key or str(given.ids()), message, given=given)

@@ -52,10 +52,12 @@ def checked(value: JSON, *path: str, most: int = MAX_BYTES) -> bytes:
 
 def checked_text(text: str, *path: str, most: int, least: int = 0) -> str:
     """The text; raises Invalid for a wrong length or a character that cannot be stored."""
+    name = path[-1] if path else "text"
     if not least <= len(text) <= most:
-        raise Invalid(f"It has {len(text):,} characters; {least} to {most:,} are allowed", path=path)
+        message = f"{name} has {len(text):,} characters; {least} to {most:,} are allowed"
+        raise Invalid(message, path=path)
     if _UNSTORABLE.search(text):
-        raise Invalid("It holds a NUL character or half a surrogate pair", path=path)
+        raise Invalid(f"{name} holds a NUL character or half a surrogate pair", path=path)
     return text
 
 

@@ -106,9 +106,7 @@ def configured(trigger: Trigger, config: JSONObject) -> Trigger:
         case TriggerType.SCHEDULE:
             zone = _text(config, "timeZone", "UTC")
             cron = _text(config, "cron")
-            return replace(
-                trigger, config={**config, "cron": check_cron(cron), "timeZone": zone_of(zone).key}
-            )
+            return replace(trigger, config={**config, "cron": check_cron(cron), "timeZone": zone_of(zone).key})
         case TriggerType.EVENT:
             _text(config, "name")
             return replace(trigger, config=config)

@@ -49,9 +49,7 @@ class NameTaken(Conflict):
     """Another workflow of the tenant has this name."""
 
     def __init__(self, name: str) -> None:
-        super().__init__(
-            f"There is already a workflow named {name!r}", path=("name",), remedy="Choose another name."
-        )
+        super().__init__(f"There is already a workflow named {name!r}", path=("name",), remedy="Choose another name.")
 
 
 class StaleRevision(Conflict):

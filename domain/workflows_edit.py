@@ -5,11 +5,12 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from domain.errors import Invalid, NotFound
+from domain.formats.stored import definition_to_json
 from domain.graphs import Definition
 from domain.ids import WorkflowId, encode
 from domain.nodes import NodeCatalog
 from domain.sources import Ids
-from domain.storable import checked_text
+from domain.storable import checked, checked_text
 from domain.tenancy import Principal
 from domain.workflows import StaleRevision, Workflow, WorkflowReader, WorkflowWriter
 from domain.workflows_check import refuse_errors
@@ -130,9 +131,7 @@ async def update(
             _check_graph(new.draft, catalog)
         return new
 
-    return await save_changed(
-        workflow_id, changed, expected_revision, by=by, reader=reader, writer=writer, now=now
-    )
+    return await save_changed(workflow_id, changed, expected_revision, by=by, reader=reader, writer=writer, now=now)
 
 
 async def delete(
@@ -180,7 +179,8 @@ async def save_changed(
 
 
 def _check_graph(definition: Definition, catalog: NodeCatalog) -> None:
-    """A draft may have no nodes yet; those it has make sense."""
+    """A draft may have no nodes yet; those it has make sense, and all of it can be stored."""
+    checked(definition_to_json(definition), "graph")
     if definition.graph.nodes or definition.graph.edges:
         refuse_errors(definition, catalog)
 

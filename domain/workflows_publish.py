@@ -7,12 +7,14 @@ from domain.errors import InvalidState, NotFound
 from domain.ids import VersionId, WorkflowId
 from domain.nodes import NodeCatalog
 from domain.sources import Ids
+from domain.storable import checked_text
 from domain.tenancy import Principal
 from domain.versions import Version, VersionStore, content_hash
 from domain.workflows import StaleRevision, Workflow, WorkflowReader, WorkflowStatus, WorkflowWriter
 from domain.workflows_check import refuse_errors
 from domain.workflows_edit import load, save_changed
 
+MAX_NOTE = 10_000
 _ATTEMPTS = 5
 
 TRANSITIONS = {
@@ -39,14 +41,13 @@ async def publish(
 ) -> tuple[Workflow, Version]:
     """Freeze the draft as the next version and make it the active one.
 
-    Raises NotFound, InvalidGraph, InvalidState for an archived workflow.
+    Raises NotFound, Invalid, InvalidGraph, InvalidState for an archived workflow.
     """
+    checked_text(note, "note", most=MAX_NOTE)
     for attempt in range(_ATTEMPTS):
         current = await load(workflow_id, reader)
         if current.status is WorkflowStatus.ARCHIVED:
-            raise InvalidState(
-                "An archived workflow cannot be published", remedy="Take it out of the archive first."
-            )
+            raise InvalidState("An archived workflow cannot be published", remedy="Take it out of the archive first.")
         refuse_errors(current.draft, catalog)
         version = Version(
             id=VersionId(ids()),
@@ -94,9 +95,7 @@ async def roll_back(
 
     def changed(current: Workflow) -> Workflow:
         if current.status is WorkflowStatus.ARCHIVED:
-            raise InvalidState(
-                "An archived workflow cannot be rolled back", remedy="Take it out of the archive first."
-            )
+            raise InvalidState("An archived workflow cannot be rolled back", remedy="Take it out of the archive first.")
         return replace(current, active_version_id=version.id)
 
     return await save_changed(workflow_id, changed, None, by=by, reader=reader, writer=writer, now=now)

@@ -114,7 +114,7 @@ async def listed_events(info: Info, execution_id: ExecutionId, first: int | None
 async def listed_logs(
     info: Info, execution_id: ExecutionId, first: int | None, after: str | None, level: LogLevel
 ) -> Listed[LogEntry]:
-    cursors = Cursors(kind="logs", scope=(execution_id, level.value))
+    cursors = Cursors(kind="logs", orders_by=str, scope=(execution_id, level.value))
     place, size = cursors.read(after, "after"), _size(first)
     begin = _log_place(place)
     found = await executions.logs(info.context, execution_id, begin, size + 1, level)
@@ -125,7 +125,7 @@ async def listed_logs(
 async def listed_steps(info: Info, execution_id: ExecutionId, first: int | None, after: str | None) -> Listed[Step]:
     overview = await executions.overview(info.context, execution_id)
     steps = executions_read.steps_of(overview) if overview is not None else ()
-    cursors = Cursors(kind="steps", scope=execution_id)
+    cursors = Cursors(kind="steps", orders_by=int, scope=execution_id)
     passed, size = _number(cursors.read(after, "after")), _size(first)
     numbered = list(enumerate(steps, 1))[passed : passed + size]
     numbers = {step.path: number for number, step in numbered}
@@ -138,7 +138,7 @@ async def listed_steps(info: Info, execution_id: ExecutionId, first: int | None,
 
 
 def _event_cursors(execution_id: ExecutionId) -> Cursors:
-    return Cursors(kind="events", scope=execution_id)
+    return Cursors(kind="events", orders_by=int, scope=execution_id)
 
 
 def _number(place: Place | None) -> int:

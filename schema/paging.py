@@ -18,6 +18,10 @@ import strawberry
 
 from domain.errors import Invalid
 from domain.paging import Page, Place, Slice, page
+from domain.storable import checked_text
+
+_LONGEST = 1_000
+_LARGEST = 2**31  # of what PostgreSQL calls an integer
 
 T = TypeVar("T")
 V = TypeVar("V")
@@ -70,9 +74,13 @@ class Listed(Generic[V]):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cursors:
-    """The cursors of one list: `kind` names it, `scope` is everything that decides its order and content."""
+    """The cursors of one list: `kind` names it, `scope` is everything that decides its order and content.
+
+    `orders_by`: the type of the values it is ordered by, None when it is ordered by id alone.
+    """
 
     kind: str
+    orders_by: type[datetime | str | int] | None = None
     scope: object = None
 
     @property
@@ -90,16 +98,18 @@ class Cursors:
             return None
         try:
             raw = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
-            kind, digest, identity, value = cast("list[Any]", json.loads(raw))
-            if (kind, digest) != (self.kind, self._digest):
-                raise Invalid(
-                    "The cursor belongs to another list, order or filter",
-                    path=(name,),
-                    remedy="Begin at the first page of this one.",
-                )
-            return Place(id=UUID(hex=identity), value=_value(value))
-        except (binascii.Error, ValueError, TypeError, KeyError, AttributeError, RecursionError):
+            kind, digest, identity, written = cast("list[Any]", json.loads(raw))
+            ours = (kind, digest) == (self.kind, self._digest)
+            place = Place(id=UUID(hex=identity), value=_value(written, self.orders_by)) if ours else None
+        except (binascii.Error, ValueError, TypeError, KeyError, AttributeError, RecursionError, Invalid):
             raise Invalid("The cursor is none of ours", path=(name,), remedy="Send cursors as they came.") from None
+        if place is None:
+            raise Invalid(
+                "The cursor belongs to another list, order or filter",
+                path=(name,),
+                remedy="Begin at the first page of this one.",
+            )
+        return place
 
     def page(self, first: int | None, after: str | None, last: int | None, before: str | None) -> Page:
         """Raises Invalid for sizes out of range and cursors of other lists."""
@@ -121,16 +131,17 @@ class Cursors:
         return Listed(edges=edges, page_info=info, count=count)
 
 
-def _value(value: Any) -> datetime | str | int | None:
+def _value(written: Any, kind: type[datetime | str | int] | None) -> datetime | str | int | None:
+    """The value as it was written; raises ValueError for one that this list cannot have."""
+    value = datetime.fromisoformat(str(cast("dict[str, Any]", written)["at"])) if isinstance(written, dict) else written
     match value:
-        case {"at": str() as text}:
-            moment = datetime.fromisoformat(text)
-            if moment.tzinfo is None:
-                raise ValueError("a moment without an offset")
-            return moment
-        case str() | None:
+        case None if kind is None:
+            return None
+        case datetime() if kind is datetime and value.tzinfo is not None:
             return value
-        case int() if not isinstance(value, bool) and abs(value) < 2**63:
+        case str() if kind is str:
+            return checked_text(value, most=_LONGEST)
+        case int() if kind is int and not isinstance(value, bool) and abs(value) < _LARGEST:
             return value
         case _:
-            raise ValueError("no value of an order")
+            raise ValueError("no value of this list")

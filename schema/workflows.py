@@ -14,6 +14,7 @@ from domain.executions import Execution
 from domain.formats.stored import variables_to_json
 from domain.graphs import Graph, WorkflowSettings
 from domain.ids import UserId, WorkflowId, decode
+from domain.storable import checked_text
 from domain.triggers import Trigger
 from domain.versions import Version
 from domain.workflows import Workflow, WorkflowFilter, WorkflowOrder
@@ -27,6 +28,8 @@ from schema.paging import Connection, Cursors, Listed
 from schema.scalars import JSON
 from schema.triggers import TriggerNode
 from schema.viewers import UserType
+
+MAX_TEXT = 1_000
 
 
 @strawberry.type(name="WorkflowVersion", description="A published definition; it never changes.")
@@ -117,7 +120,7 @@ class WorkflowType(Node):
         last: int | None = None,
         before: str | None = None,
     ) -> Listed[Version]:
-        cursors = Cursors(kind="versions", scope=root.id)
+        cursors = Cursors(kind="versions", orders_by=int, scope=root.id)
         found = await workflows.versions(info.context, root.id, cursors.page(first, after, last, before))
         return cursors.listed(found, domain_versions.place)
 
@@ -157,6 +160,11 @@ class WorkflowFilterInput:
     tags: list[str] | None = strawberry.field(default=None, description="All of them.")
 
     def chosen(self) -> WorkflowFilter:
+        """Raises Invalid for texts that nothing stored can hold."""
+        for name, text in (("search", self.search), ("category", self.category)):
+            checked_text(text or "", "filter", name, most=MAX_TEXT)
+        for tag in self.tags or ():
+            checked_text(tag, "filter", "tags", most=MAX_TEXT)
         return WorkflowFilter(
             search=self.search or None,
             status=tuple(self.status or ()),
@@ -181,6 +189,7 @@ class WorkflowQuery:
         if (id is None) is (name is None):
             raise Invalid("Give an id or a name", path=("id",))
         if name is not None:
+            checked_text(name, "name", most=MAX_TEXT)
             return await workflows.by_name(info.context, name)
         return await workflows.by_id(info.context, WorkflowId(decode("workflow", str(id))))
 
@@ -197,7 +206,8 @@ class WorkflowQuery:
     ) -> Listed[Workflow]:
         chosen = filter.chosen() if filter else WorkflowFilter()
         order = order_by.chosen() if order_by else WorkflowOrder()
-        cursors = Cursors(kind="workflows", scope=(chosen, order))
+        orders_by = str if order.field is WorkflowOrderField.NAME else datetime
+        cursors = Cursors(kind="workflows", orders_by=orders_by, scope=(chosen, order))
         page = cursors.page(first, after, last, before)
         found = await workflows.page(info.context, chosen, order, page)
         count = partial(workflows.count, info.context, chosen)

@@ -25,7 +25,7 @@ def kinds(payload: Any) -> list[tuple[str, list[str] | None]]:
 
 
 async def test_a_workflow_comes_back_as_it_was_written(developer: Caller) -> None:
-    given = {
+    given: dict[str, Any] = {
         "name": "Order fulfilment",
         "description": "From cart to door",
         "category": "sales",
@@ -48,7 +48,7 @@ async def test_a_workflow_comes_back_as_it_was_written(developer: Caller) -> Non
         "settings": {"timeout": 60, "concurrency": {"max": 10}, "onError": {"strategy": "CONTINUE"}},
         "inputSchema": {"type": "object"},
     }
-    workflow_id = await created(developer, given["graph"], **{k: v for k, v in given.items() if k != "graph"})
+    workflow_id = await created(developer, **given)
 
     answer = await developer.data(
         """query ($id: ID!) { workflow(id: $id) {

@@ -1,23 +1,20 @@
 """The journal: what it acknowledges is in the log once, in order, and never beside another owner's events."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator
 from typing import cast
 
-import asyncpg
 import pytest
 
-from db import connections
-from db.connections import Connection, EnginePool
+from db.connections import EnginePool
 from db.journal import PostgresJournal
 from domain.engine.events import Event, EventKind
-from domain.engine.ports import Append, ExecutionStatus, JournalRefused, LostOwnership
+from domain.engine.ports import ExecutionStatus, JournalRefused, LostOwnership
 from domain.ids import ExecutionId, TenantId
 from domain.json import JSON
+from tests.contract.journals import Announced, journal_on
 from tests.contract.ledger import (
     NOW,
-    PATIENCE,
     Row,
     append,
     completed,
@@ -26,38 +23,7 @@ from tests.contract.ledger import (
     row_of,
     step,
     take_over,
-    until,
 )
-from tests.contract.severing import SeveredWay, severed_way
-
-BATCHES = """
-FROM pg_stat_activity
-WHERE datname = current_database() AND pid <> pg_backend_pid() AND state = 'active' AND query LIKE '%), refused AS (%'
-"""
-"""Those that the server is just writing."""
-WAITING = f"SELECT count(*) = $1 {BATCHES} AND wait_event_type = 'Lock'"
-
-
-class Announced:
-    """What a journal said was durable, batch by batch."""
-
-    def __init__(self) -> None:
-        self.batches: list[list[tuple[ExecutionId, int]]] = []
-
-    def __call__(self, appends: Sequence[Append]) -> None:
-        self.batches.append([(each.execution_id, each.events[0].seq) for each in appends])
-
-    @property
-    def all(self) -> list[tuple[ExecutionId, int]]:
-        return [pair for batch in self.batches for pair in batch]
-
-
-@asynccontextmanager
-async def journal_on(pool: EnginePool, announced: Announced, max_batch: int = 5_000) -> AsyncGenerator[PostgresJournal]:
-    journal = PostgresJournal(pool, on_committed=announced, max_batch=max_batch)
-    journal.start()
-    yield journal
-    await journal.close()
 
 
 def _seen(future: asyncio.Future[None]) -> None:
@@ -74,29 +40,6 @@ def announced() -> Announced:
 async def journal(engine_pool: EnginePool, announced: Announced) -> AsyncGenerator[PostgresJournal]:
     async with journal_on(engine_pool, announced) as journal:
         yield journal
-
-
-@pytest.fixture
-async def way(database: str) -> AsyncGenerator[SeveredWay]:
-    async with severed_way(database) as way:
-        yield way
-
-
-@pytest.fixture
-async def onlooker(database: str) -> AsyncGenerator[Connection]:
-    """The login itself, which sees what its connections do and may end them."""
-    connection: Connection = await asyncpg.connect(database)
-    yield connection
-    await connection.close()
-
-
-@pytest.fixture
-async def remote(way: SeveredWay, announced: Announced) -> AsyncGenerator[PostgresJournal]:
-    """A journal whose way to PostgreSQL can be cut."""
-    pool = await connections.engine_pool(way.dsn, 2)
-    async with journal_on(pool, announced) as journal:
-        yield journal
-    await pool.close()
 
 
 async def test_an_append_is_in_the_log_when_its_future_resolves(
@@ -130,7 +73,7 @@ async def test_an_append_is_in_the_log_when_its_future_resolves(
         "at": NOW,
     }
     await asyncio.sleep(0)
-    assert announced.all == [(execution, 2)]
+    assert announced.batches == [[(execution, 2)]]
 
 
 async def test_what_gathers_becomes_one_batch_in_the_order_of_submission(
@@ -236,7 +179,7 @@ async def test_a_lost_execution_takes_nothing_of_the_old_owner(
     )
     await asyncio.sleep(0)
     assert [type(result) for result in results] == [LostOwnership, type(None), LostOwnership]
-    assert announced.all == [(kept, 2)]
+    assert announced.batches == [[(kept, 2)]]
     assert await log_of(engine_pool, lost) == [(1, 0)]
     assert await row_of(engine_pool, lost) == Row(status="RUNNING", epoch=2, owned=True, wants_owner=False)
     assert await engine_pool.fetchval("SELECT count(*) FROM execution_inbox WHERE id = $1", message) == 1
@@ -322,90 +265,6 @@ async def test_two_journals_never_mix_in_one_log(engine_pool: EnginePool, tenant
         assert {epoch for _, epoch in log[1:-12]} <= {1}
 
 
-async def test_nothing_is_lost_or_doubled_when_connections_are_killed_in_the_middle_of_batches(
-    journal: PostgresJournal, onlooker: Connection, engine_pool: EnginePool, tenant: TenantId
-) -> None:
-    ids = await owned(engine_pool, tenant, count=10)
-    killed = 0
-
-    async def write(execution: ExecutionId) -> int:
-        seq = 2
-        while killed < 5:
-            await journal.submit(append(execution, tenant, seq, seq + 1))
-            seq += 2
-        return seq
-
-    async def kill() -> None:
-        nonlocal killed
-        async with asyncio.timeout(PATIENCE):
-            while killed < 5:
-                killed += await onlooker.fetchval(f"SELECT count(pg_terminate_backend(pid)) {BATCHES}")
-
-    *ends, _ = await asyncio.gather(*(write(execution) for execution in ids), kill())
-    for execution, end in zip(ids, ends, strict=True):
-        assert await log_of(engine_pool, execution) == [(1, 0), *((seq, 1) for seq in range(2, cast("int", end)))]
-
-
-async def test_a_batch_whose_answer_was_lost_counts_as_written(
-    remote: PostgresJournal, way: SeveredWay, announced: Announced, engine_pool: EnginePool, tenant: TenantId
-) -> None:
-    first, second = await owned(engine_pool, tenant, count=2)
-    await remote.submit(append(first, tenant, 2))
-    way.cut_answer_to = b"STEP_COMPLETED"
-    await asyncio.gather(
-        remote.submit(append(first, tenant, 3, 4)),
-        remote.submit(append(second, tenant, 2, finished=completed({"done": True}))),
-    )
-    assert way.cuts == 1
-    await asyncio.sleep(0)
-    assert announced.batches == [[(first, 2)], [(first, 3), (second, 2)]]
-    assert await log_of(engine_pool, first) == [(1, 0), (2, 1), (3, 1), (4, 1)]
-    assert await log_of(engine_pool, second) == [(1, 0), (2, 1)]
-    assert (await row_of(engine_pool, second)).status == "COMPLETED"
-
-
-async def test_a_batch_that_never_arrived_is_sent_again(
-    remote: PostgresJournal, way: SeveredWay, engine_pool: EnginePool, tenant: TenantId
-) -> None:
-    (execution,) = await owned(engine_pool, tenant)
-    await remote.submit(append(execution, tenant, 2))
-    way.cut_now()
-    await remote.submit(append(execution, tenant, 3))
-    assert await log_of(engine_pool, execution) == [(1, 0), (2, 1), (3, 1)]
-
-
-async def test_a_batch_that_arrives_after_it_was_looked_for_is_not_doubled_and_not_lost(
-    remote: PostgresJournal, way: SeveredWay, onlooker: Connection, engine_pool: EnginePool, tenant: TenantId
-) -> None:
-    (execution,) = await owned(engine_pool, tenant)
-    await remote.submit(append(execution, tenant, 2))
-    async with engine_pool.acquire() as blocker:
-        transaction = blocker.transaction()
-        await transaction.start()
-        await blocker.execute("SELECT FROM execution WHERE id = $1 FOR UPDATE", execution)
-        future = remote.submit(append(execution, tenant, 3, 4))
-        await until(onlooker, WAITING, 1)
-        way.cut_now()
-        await until(onlooker, WAITING, 2)
-        await transaction.rollback()
-    await future
-    assert await log_of(engine_pool, execution) == [(1, 0), (2, 1), (3, 1), (4, 1)]
-
-
-async def test_what_was_taken_over_during_an_outage_is_lost(
-    remote: PostgresJournal, way: SeveredWay, engine_pool: EnginePool, tenant: TenantId
-) -> None:
-    lost, kept = await owned(engine_pool, tenant, count=2)
-    await remote.submit(append(lost, tenant, 2))
-    way.cut_now()
-    await take_over(engine_pool, [lost], epoch=2)
-    results = await asyncio.gather(
-        remote.submit(append(lost, tenant, 3)), remote.submit(append(kept, tenant, 2)), return_exceptions=True
-    )
-    assert [type(result) for result in results] == [LostOwnership, type(None)]
-    assert await log_of(engine_pool, lost) == [(1, 0), (2, 1)]
-
-
 @pytest.mark.parametrize(
     "unstorable",
     [step(3, path="a\0b"), step(3, {"value": 10**5000}), step(3, {"value": cast("JSON", object())})],
@@ -452,15 +311,3 @@ async def test_closing_writes_what_is_queued_and_takes_nothing_more(
     with pytest.raises(RuntimeError, match="closed"):
         journal.submit(append(execution, tenant, 3))
     assert await log_of(engine_pool, execution) == [(1, 0), (2, 1)]
-
-
-async def test_closing_while_the_database_is_away_gives_up_in_the_end(way: SeveredWay, tenant: TenantId) -> None:
-    pool = await connections.engine_pool(way.dsn, 2)
-    journal = PostgresJournal(pool, on_committed=Announced())
-    journal.start()
-    way.refusing = True
-    way.cut_now()
-    future = journal.submit(append(ExecutionId(tenant), tenant, 2))
-    await journal.close(patience=0.2)
-    assert future.cancelled()
-    await pool.close()

@@ -24,8 +24,11 @@ EXECUTION = ExecutionId(UUID(int=2))
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NodeWorld:
+    """`timeout` is that of every node run."""
+
     evaluator: Evaluator
     http: Outgoing
+    timeout: float | None = None
 
     async def run(
         self,
@@ -33,18 +36,17 @@ class NodeWorld:
         config: JSONObject | None = None,
         *,
         input: JSON = None,
-        timeout: float | None = None,
         **scope: JSON,
     ) -> Outcome:
         """One attempt of a node of this kind; `scope` holds names beside `input`."""
-        context = await self._context(kind, config or {}, {"input": input, **scope}, timeout)
+        context = await self._context(kind, config or {}, {"input": input, **scope})
         return await CATALOG.behaviour(kind).run(context)
 
     async def resume(self, kind: str, config: JSONObject, cause: Cause, *, input: JSON = None) -> Outcome:
-        context = await self._context(kind, config, {"input": input}, None)
+        context = await self._context(kind, config, {"input": input})
         return await CATALOG.behaviour(kind).resume(context, cause)
 
-    async def _context(self, kind: str, config: JSONObject, scope: Scope, timeout: float | None) -> StepContext:
+    async def _context(self, kind: str, config: JSONObject, scope: Scope) -> StepContext:
         raw = CATALOG.behaviour(kind).raw_fields
         template = compile_value({key: value for key, value in config.items() if key not in raw})
         services = StepServices(tenant=str(TENANT), http=self.http, evaluator=self.evaluator)
@@ -61,7 +63,7 @@ class NodeWorld:
             at=NOW,
             idempotency_key="execution_x:node",
             services=services,
-            timeout=timeout,
+            timeout=self.timeout,
         )
 
 

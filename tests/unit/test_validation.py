@@ -13,40 +13,14 @@ from domain.errors import Finding, Severity
 from domain.graphs import (
     Definition,
     Edge,
-    FailureStrategy,
     Graph,
-    JoinMode,
     Node,
     OnError,
-    Retry,
-    WorkflowSettings,
 )
-from domain.json import JSON, JSONObject
+from domain.json import JSONObject
 from domain.validation import Limits, validate
-from domain.validation.inputs import InvalidInput, check_input, checked_input
 from jobs.nodes import CATALOG
-
-START = Node(id="start", kind="trigger")
-
-
-def log(name: str, message: JSON = "hello") -> Node:
-    return Node(id=name, kind="log", config={"message": message})
-
-
-def of(*nodes: Node, edges: Sequence[Edge] | None = None) -> Definition:
-    """The nodes behind a trigger, one after the other unless edges are given."""
-    every = (START, *nodes)
-    chain = [Edge(source=one.id, target=other.id) for one, other in zip(every, nodes, strict=False)]
-    return Definition(graph=Graph(nodes=every, edges=tuple(chain if edges is None else edges)))
-
-
-def found(definition: Definition) -> list[tuple[str, str | None, str]]:
-    return [(finding.code, finding.node_id, ".".join(finding.path)) for finding in validate(definition, CATALOG)]
-
-
-def only(definition: Definition) -> Finding:
-    [finding] = validate(definition, CATALOG)
-    return finding
+from tests.unit.graph_world import START, found, log, of, only
 
 
 def test_a_sound_workflow_has_no_findings() -> None:
@@ -167,11 +141,7 @@ def test_a_template_may_stand_for_a_value_of_any_type(kind: str, config: JSONObj
 def test_every_bad_expression_of_a_config_is_found_where_it_stands(
     kind: str, config: JSONObject, paths: Sequence[str]
 ) -> None:
-    node = Node(id="a", kind=kind, config=config)
-    handles = CATALOG.handles(node)
-    definition = of(
-        node, log("b"), edges=[Edge(source="start", target="a"), Edge(source="a", target="b", source_handle=handles[0])]
-    )
+    definition = of(Node(id="a", kind=kind, config=config))
 
     assert found(definition) == [("BAD_EXPRESSION", "a", f"config.{path}") for path in paths]
 
@@ -300,95 +270,6 @@ def test_equal_edges_are_a_warning() -> None:
     ]
 
 
-@pytest.mark.parametrize(
-    ("node", "expected"),
-    [
-        (replace(log("a"), retry=Retry(max_attempts=0)), [("BAD_RETRY", "retry.maxAttempts")]),
-        (replace(log("a"), retry=Retry(max_attempts=101)), [("BAD_RETRY", "retry.maxAttempts")]),
-        (replace(log("a"), retry=Retry(initial_delay=-1)), [("BAD_DURATION", "retry.initialDelay")]),
-        (replace(log("a"), retry=Retry(max_delay=1e9)), [("BAD_DURATION", "retry.maxDelay")]),
-        (
-            replace(log("a"), retry=Retry(max_attempts=2, initial_delay=9, max_delay=1)),
-            [("BAD_RETRY", "retry.maxDelay")],
-        ),
-        (replace(log("a"), timeout=0), [("BAD_DURATION", "timeout")]),
-        (replace(log("a"), timeout=-3), [("BAD_DURATION", "timeout")]),
-        (replace(log("a"), join=JoinMode.N), [("BAD_JOIN", "join")]),
-        (replace(log("a"), join=JoinMode.ANY), []),
-        (replace(log("a"), each="{{ input }}"), [("NOT_AVAILABLE", "each")]),
-        (
-            replace(log("a"), cache=True, compensation="b"),
-            [("NOT_AVAILABLE", "cache"), ("NOT_AVAILABLE", "compensation")],
-        ),
-        (Node(id="a", kind="merge", join=JoinMode.ANY), [("BAD_JOIN", "join")]),
-        (Node(id="a", kind="merge", config={"mode": "n", "n": 2}), [("BAD_JOIN", "config.n")]),
-    ],
-)
-def test_retry_timeout_and_join_are_checked(node: Node, expected: list[tuple[str, str]]) -> None:
-    assert found(of(node)) == [(code, "a", path) for code, path in expected]
-
-
-def test_settings_are_checked() -> None:
-    definition = replace(
-        of(log("a")),
-        settings=WorkflowSettings(
-            timeout=0,
-            max_concurrent=0,
-            max_per_minute=-1,
-            on_failure=FailureStrategy.COMPENSATE,
-            failure_handler="cleanup",
-        ),
-    )
-
-    assert found(definition) == [
-        ("BAD_DURATION", None, "settings.timeout"),
-        ("BAD_SETTING", None, "settings.concurrency.max"),
-        ("BAD_SETTING", None, "settings.concurrency.perMinute"),
-        ("NOT_AVAILABLE", None, "settings.onError.strategy"),
-        ("NOT_AVAILABLE", None, "settings.concurrency"),
-        ("NOT_AVAILABLE", None, "settings.onError.handler"),
-    ]
-
-
-@pytest.mark.parametrize(
-    ("schema", "path", "message"),
-    [
-        (3, "", "It: 3 is not of type 'object', 'boolean'"),
-        ({"type": "strin"}, "type", "type: 'strin' is not valid under any of the given schemas"),
-        (
-            {"properties": {"a": {"$ref": "https://example.com/a"}}},
-            "properties.a.$ref",
-            "The reference 'https://example.com/a' leads to nothing in this schema",
-        ),
-        ({"$ref": "#/$defs/missing"}, "$ref", "The reference '#/$defs/missing' leads to nothing in this schema"),
-        ({"pattern": "(?=a)"}, "pattern", "'(?=a)' is no regular expression: invalid perl operator: (?="),
-        ({"patternProperties": {"[": {}}}, "patternProperties.[", "'[' is no regular expression: missing ]: ["),
-        ({"$ref": "#"}, "", "The schema refers to itself without end, or is nested too deep"),
-    ],
-)
-def test_input_and_output_schemas_are_checked(schema: JSON, path: str, message: str) -> None:
-    finding = only(replace(of(log("a")), output_schema=schema))
-
-    assert (finding.code, ".".join(finding.path), finding.message) == (
-        "BAD_SCHEMA",
-        f"outputSchema.{path}" if path else "outputSchema",
-        message,
-    )
-
-
-def test_sound_schemas_have_no_findings() -> None:
-    tree: JSON = {
-        "$defs": {"tree": {"type": "object", "properties": {"children": {"items": {"$ref": "#/$defs/tree"}}}}},
-        "$ref": "#/$defs/tree",
-    }
-
-    assert found(replace(of(log("a")), input_schema=tree, output_schema=True)) == []
-    assert check_input(tree, {"children": [{"children": [{}]}]}) == []
-    assert [finding.path for finding in check_input(tree, {"children": [{"children": [3]}]})] == [
-        ("children", "0", "children", "0")
-    ]
-
-
 def test_a_graph_beyond_the_limit_gets_one_finding_at_once() -> None:
     nodes = tuple(Node(id=f"n{at}", kind="no such kind") for at in range(100_000))
     started = time.perf_counter()
@@ -442,92 +323,3 @@ def test_a_graph_without_errors_can_be_planned_and_every_cycle_has_a_maximum(def
     for cycle in plan.cycles:
         inside = [each.edge for each in plan.edges if {each.edge.source, each.edge.target} <= cycle.nodes]
         assert any(edge.max_iterations is not None for edge in inside)
-
-
-SCHEMA: JSON = {
-    "type": "object",
-    "required": ["id", "email"],
-    "properties": {
-        "id": {"type": "integer", "description": "The order's number"},
-        "email": {"type": "string", "format": "email"},
-        "sku": {"type": "string", "pattern": "^[A-Z]{3}$"},
-        "tags": {"type": "array", "uniqueItems": True},
-        "due": {"type": "string", "format": "date-time"},
-        "to": {"anyOf": [{"type": "string"}, {"type": "object", "required": ["city"]}]},
-    },
-    "patternProperties": {"^x-": {"type": "boolean"}},
-    "additionalProperties": False,
-}
-
-
-def test_an_input_that_fits_is_given_back() -> None:
-    value: JSON = {
-        "id": 1,
-        "email": "ada@example.com",
-        "sku": "ABC",
-        "tags": [1, True, "1", [1], {"a": 1}],
-        "due": "2026-11-21T09:00:00Z",
-        "to": {"city": "Ulm"},
-        "x-a": True,
-    }
-
-    assert checked_input(SCHEMA, value) is value
-    assert checked_input(None, value) is value
-
-
-def test_everything_that_does_not_fit_is_told_with_its_path() -> None:
-    value: JSON = {
-        "id": "1",
-        "sku": "abc",
-        "tags": [{"a": 1}, {"a": 1.0}],
-        "due": "tomorrow",
-        "to": {},
-        "x-a": 1,
-        "more": 1,
-    }
-
-    with pytest.raises(InvalidInput) as caught:
-        checked_input(SCHEMA, value)
-
-    findings = {".".join(finding.path): finding.message for finding in caught.value.findings}
-    assert findings == {
-        "email": "email is missing",
-        "id": "id should be integer, not '1'",
-        "sku": "sku should match ^[A-Z]{3}$, not be 'abc'",
-        "tags": 'tags holds {"a": 1} twice',
-        "due": "due: 'tomorrow' is not a 'date-time'",
-        "to.city": "to.city is missing",
-        "x-a": "x-a should be boolean, not 1",
-        "more": "more is no key of the schema",
-    }
-    assert caught.value.path[0] == "input"
-
-
-def test_a_hostile_schema_takes_no_more_than_its_steps() -> None:
-    doubling: dict[str, JSON] = {
-        f"s{at}": {"allOf": [{"$ref": f"#/$defs/s{at + 1}"}, {"$ref": f"#/$defs/s{at + 1}"}]} for at in range(40)
-    }
-    schema: JSON = {"$ref": "#/$defs/s0", "$defs": {**doubling, "s40": {}}}
-
-    assert [finding.message for finding in check_input(schema, 1)] == [
-        "Checking a value by this schema takes too many steps"
-    ]
-    assert only(replace(of(log("a")), input_schema=schema)).message == (
-        "Checking a value by this schema takes too many steps"
-    )
-
-
-def test_hostile_patterns_and_lists_take_linear_time() -> None:
-    started = time.perf_counter()
-
-    pattern = check_input({"pattern": "^(a+)+$"}, "a" * 100_000 + "!")
-    unique = check_input({"uniqueItems": True}, [{"a": at} for at in range(20_000)])
-
-    assert (len(pattern), len(unique)) == (1, 0)
-    assert time.perf_counter() - started < 2
-
-
-def test_a_reference_out_of_a_schema_is_never_fetched() -> None:
-    assert [f.message for f in check_input({"$ref": "http://127.0.0.1:1/schema"}, 1)] == [
-        "The schema refers to 'http://127.0.0.1:1/schema', which is not in it"
-    ]
