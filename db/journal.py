@@ -168,7 +168,6 @@ class PostgresJournal:
 
         await self._answer(give_back)
         _fail(item, JournalRefused(reason))
-        self._lose([append])
 
     # Answering
 

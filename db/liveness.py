@@ -80,7 +80,6 @@ class Heartbeat:
         self._stuck_after = stuck_after
         self._trusted_for = trusted_for
         self._turned = self._renewed = float("-inf")
-        self._tick: asyncio.TimerHandle | None = None
         self._connection: Connection | None = None
         self._away = False
         self._stopping = threading.Event()
@@ -98,16 +97,15 @@ class Heartbeat:
         self._thread.start()
 
     def stop(self) -> None:
-        """No renewal comes after it. Blocks for a moment, for seconds if PostgreSQL is away."""
+        """No renewal comes after it. From any thread; blocks for a moment, for seconds if PostgreSQL is away."""
         self._stopping.set()
-        if self._tick is not None:
-            self._tick.cancel()
         if self._thread.is_alive():
             self._thread.join()
 
     def _turn(self) -> None:
         self._turned = monotonic()
-        self._tick = asyncio.get_running_loop().call_later(self._every / 2, self._turn)
+        if not self._stopping.is_set():
+            asyncio.get_running_loop().call_later(self._every / 2, self._turn)
 
     # In the thread
 
@@ -121,7 +119,7 @@ class Heartbeat:
     async def _renew(self) -> None:
         sent = monotonic()
         try:
-            async with asyncio.timeout(self._trusted_for):
+            async with asyncio.timeout(self._trusted_for / 2):
                 if self._connection is None:
                     self._connection = await asyncpg.connect(self._dsn, server_settings={"role": ENGINE_ROLE})
                 await self._connection.execute(_RENEW, *self._row)

@@ -28,4 +28,4 @@ def told_as_connection_error() -> Generator[None]:
     try:
         yield
     except OUTAGE as error:
-        raise ConnectionError(f"PostgreSQL did not answer: {str(error) or type(error).__name__}") from error
+        raise ConnectionError(f"PostgreSQL is away or busy: {str(error) or type(error).__name__}") from error

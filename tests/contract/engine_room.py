@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -97,8 +98,13 @@ class EngineRoom:
 
     # Saying
 
-    async def publish(self, definition: Definition, tenant: TenantId | None = None) -> Published:
-        """Store a workflow with one version, in a fresh tenant when none is given."""
+    async def publish(
+        self, definition: Definition, tenant: TenantId | None = None, *, stored: JSONObject | None = None
+    ) -> Published:
+        """Store a workflow with one version, in a fresh tenant when none is given.
+
+        `stored`: what stands in the version's row instead of the definition.
+        """
         tenant = tenant or await make_tenant(self.pool)
         now = utc_now()
         version = Version(
@@ -109,7 +115,7 @@ class EngineRoom:
             definition=definition,
             created_at=now,
         )
-        document = orjson.dumps(definition_to_json(definition)).decode()
+        document = orjson.dumps(stored if stored is not None else definition_to_json(definition)).decode()
         connection: Any = await asyncpg.connect(self.dsn, server_settings={"role": "weir_app"})
         try:
             await connection.execute("SELECT set_config('weir.tenant', $1, false)", str(tenant))
@@ -138,30 +144,41 @@ class EngineRoom:
             await connection.close()
         return Published(tenant_id=tenant, version=version)
 
-    def prepared(self, published: Published, value: JSON = None, **variables: JSON) -> NewExecution:
-        request = StartRequest(workflow_id=published.version.workflow_id, input=value, variables=variables)
-        new = prepare(request, published.version, Origin(by="test"), ids=uuid.uuid7, now=utc_now())
+    def prepared(self, published: Published, value: JSON = None, *, at: datetime | None = None) -> NewExecution:
+        """An execution to be inserted, as if it were begun now, or `at` another time."""
+        request = StartRequest(workflow_id=published.version.workflow_id, input=value)
+        new = prepare(request, published.version, Origin(by="test"), ids=uuid.uuid7, now=at or utc_now())
         self._tenants[new.id] = published.tenant_id
         return new
 
-    async def start_all(self, published: Published, values: Sequence[JSON], *, ring: bool = True) -> list[ExecutionId]:
+    async def start_all(
+        self, published: Published, values: Sequence[JSON], *, ring: bool = True, at: datetime | None = None
+    ) -> list[ExecutionId]:
         """One execution for each input, in one commit."""
-        new = [self.prepared(published, value) for value in values]
+        new = [self.prepared(published, value, at=at) for value in values]
         await PostgresStarts(self.pool).insert(published.tenant_id, new)
         ids = [each.id for each in new]
         if ring:
             await self.doorbell.ring(published.tenant_id, ids)
         return ids
 
-    async def start(self, published: Published, value: JSON = None, *, ring: bool = True) -> ExecutionId:
-        (execution,) = await self.start_all(published, [value], ring=ring)
+    async def start(
+        self, published: Published, value: JSON = None, *, ring: bool = True, at: datetime | None = None
+    ) -> ExecutionId:
+        (execution,) = await self.start_all(published, [value], ring=ring, at=at)
         return execution
 
     async def run(self, definition: Definition, value: JSON = None) -> ExecutionId:
         return await self.start(await self.publish(definition), value)
 
     async def post(
-        self, execution: ExecutionId, kind: InboxKind, payload: JSONObject | None = None, *, key: str = "", ring: bool = True
+        self,
+        execution: ExecutionId,
+        kind: InboxKind,
+        payload: JSONObject | None = None,
+        *,
+        key: str = "",
+        ring: bool = True,
     ) -> Posted:
         """A message, and a ring so that it is heard at once."""
         tenant = self._tenants[execution]
@@ -180,9 +197,7 @@ class EngineRoom:
 
     # Hearing
 
-    async def event(
-        self, execution: ExecutionId, kind: EventKind, path: str | None = None, *, count: int = 1
-    ) -> Event:
+    async def event(self, execution: ExecutionId, kind: EventKind, path: str | None = None, *, count: int = 1) -> Event:
         """The `count`th committed event of this kind (and path); fails after ten seconds."""
 
         def matching() -> list[Event]:

@@ -1,8 +1,20 @@
 """Definitions written in a line or two: changes when tests need another way to draw a graph."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 
-from domain.graphs import OUT, Definition, Edge, FailureStrategy, Graph, Node, OnError, Retry, Variable, WorkflowSettings
+from domain.graphs import (
+    OUT,
+    Definition,
+    Edge,
+    FailureStrategy,
+    Graph,
+    Node,
+    OnError,
+    Retry,
+    Variable,
+    WorkflowSettings,
+)
 from domain.json import JSON, JSONObject
 
 AT_ONCE = Retry(max_attempts=3, initial_delay=0.0, jitter=False)
@@ -35,7 +47,7 @@ def edges(*ways: str) -> Sequence[Edge]:
     made: list[Edge] = []
     for way in ways:
         stations = way.split(" > ")
-        for source, target in zip(stations, stations[1:], strict=False):
+        for source, target in pairwise(stations):
             name, _, handle = source.partition(":")
             made.append(Edge(source=name, target=target.partition(":")[0], source_handle=handle or OUT))
     return made

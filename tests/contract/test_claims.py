@@ -29,7 +29,9 @@ from tests.contract.ledger import (
     started,
     step,
     take_over,
+    until,
 )
+from tests.contract.onlooker import BLOCKED, onlooking
 from tests.contract.severing import severed_way
 
 
@@ -278,6 +280,24 @@ async def test_a_message_and_letting_go_at_once_never_miss_each_other(
         is_kept = execution in kept
         row = await row_of(engine_pool, execution)
         assert row == Row(status="RUNNING" if is_kept else "WAITING", epoch=1, owned=is_kept, wants_owner=True)
+
+
+async def test_a_message_on_its_way_is_waited_for(
+    ownership: PostgresOwnership, database: str, engine_pool: EnginePool, tenant: TenantId
+) -> None:
+    (execution,) = await owned(engine_pool, tenant)
+    async with onlooking(database) as onlooker, engine_pool.acquire() as sender, sender.transaction():
+        await sender.execute("UPDATE execution SET wants_owner = true WHERE id = $1", execution)
+        await sender.execute(
+            "INSERT INTO execution_inbox (execution_id, tenant_id, kind, key, payload, created_at)"
+            " VALUES ($1, $2, 'signal', 'a', '{}', now())",
+            execution,
+            tenant,
+        )
+        releasing = asyncio.ensure_future(ownership.release([waiting(execution)]))
+        await until(onlooker, BLOCKED, 1)
+    assert await releasing == [execution]
+    assert await row_of(engine_pool, execution) == Row(status="RUNNING", epoch=1, owned=True, wants_owner=True)
 
 
 async def test_a_lost_execution_is_let_go_without_a_trace(

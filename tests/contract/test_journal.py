@@ -23,7 +23,9 @@ from tests.contract.ledger import (
     row_of,
     step,
     take_over,
+    until,
 )
+from tests.contract.onlooker import BLOCKED, onlooking
 
 
 def _seen(future: asyncio.Future[None]) -> None:
@@ -185,6 +187,19 @@ async def test_a_lost_execution_takes_nothing_of_the_old_owner(
     assert await engine_pool.fetchval("SELECT count(*) FROM execution_inbox WHERE id = $1", message) == 1
 
 
+async def test_an_append_that_was_on_its_way_during_a_takeover_comes_too_late(
+    journal: PostgresJournal, database: str, engine_pool: EnginePool, tenant: TenantId
+) -> None:
+    (execution,) = await owned(engine_pool, tenant)
+    async with onlooking(database) as onlooker, engine_pool.acquire() as new_owner, new_owner.transaction():
+        await new_owner.execute("UPDATE execution SET epoch = 2 WHERE id = $1", execution)
+        future = journal.submit(append(execution, tenant, 2, 3))
+        await until(onlooker, BLOCKED, 1)
+    with pytest.raises(LostOwnership):
+        await future
+    assert await log_of(engine_pool, execution) == [(1, 0)]
+
+
 async def test_the_logs_key_alone_keeps_an_execution_whole(
     journal: PostgresJournal, engine_pool: EnginePool, tenant: TenantId
 ) -> None:
@@ -287,6 +302,8 @@ async def test_what_cannot_be_stored_stops_its_execution_alone(
     assert await row_of(engine_pool, bad) == Row(status="RUNNING", epoch=2, owned=False, wants_owner=True)
     for execution in good:
         assert await log_of(engine_pool, execution) == [(1, 0), (2, 1)]
+    with pytest.raises(LostOwnership):
+        await journal.submit(append(bad, tenant, 5))
     await journal.submit(append(good[0], tenant, 3))
 
 

@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import AsyncGenerator
 from typing import cast
 
-import asyncpg
 import pytest
 
 from db import connections
@@ -14,14 +13,14 @@ from domain.engine.ports import LostOwnership
 from domain.ids import ExecutionId, TenantId
 from tests.contract.journals import Announced, journal_on
 from tests.contract.ledger import PATIENCE, append, completed, log_of, owned, row_of, take_over, until
+from tests.contract.onlooker import BLOCKED, onlooking
 from tests.contract.severing import SeveredWay, severed_way
 
-BATCHES = """
+WRITING = """
 FROM pg_stat_activity
 WHERE datname = current_database() AND pid <> pg_backend_pid() AND state = 'active' AND query LIKE '%), refused AS (%'
 """
-"""Those that the server is just writing."""
-WAITING = f"SELECT count(*) = $1 {BATCHES} AND wait_event_type = 'Lock'"
+"""The batches that the server is just writing."""
 
 
 @pytest.fixture
@@ -36,14 +35,6 @@ async def way(database: str) -> AsyncGenerator[SeveredWay]:
 
 
 @pytest.fixture
-async def onlooker(database: str) -> AsyncGenerator[Connection]:
-    """The login itself, which sees what its connections do and may end them."""
-    connection: Connection = await asyncpg.connect(database)
-    yield connection
-    await connection.close()
-
-
-@pytest.fixture
 async def remote(way: SeveredWay, announced: Announced) -> AsyncGenerator[PostgresJournal]:
     """A journal whose way to PostgreSQL can be cut."""
     pool = await connections.engine_pool(way.dsn, 2)
@@ -53,7 +44,7 @@ async def remote(way: SeveredWay, announced: Announced) -> AsyncGenerator[Postgr
 
 
 async def test_nothing_is_lost_or_doubled_when_connections_are_killed_in_the_middle_of_batches(
-    onlooker: Connection, engine_pool: EnginePool, tenant: TenantId
+    database: str, engine_pool: EnginePool, tenant: TenantId
 ) -> None:
     ids = await owned(engine_pool, tenant, count=10)
     killed = 0
@@ -65,14 +56,14 @@ async def test_nothing_is_lost_or_doubled_when_connections_are_killed_in_the_mid
             seq += 2
         return seq
 
-    async def kill() -> None:
+    async def kill(onlooker: Connection) -> None:
         nonlocal killed
         async with asyncio.timeout(PATIENCE):
             while killed < 5:
-                killed += await onlooker.fetchval(f"SELECT count(pg_terminate_backend(pid)) {BATCHES}")
+                killed += await onlooker.fetchval(f"SELECT count(pg_terminate_backend(pid)) {WRITING}")
 
-    async with journal_on(engine_pool) as journal:
-        *ends, _ = await asyncio.gather(*(write(execution) for execution in ids), kill())
+    async with journal_on(engine_pool) as journal, onlooking(database) as onlooker:
+        *ends, _ = await asyncio.gather(*(write(execution) for execution in ids), kill(onlooker))
     for execution, end in zip(ids, ends, strict=True):
         assert await log_of(engine_pool, execution) == [(1, 0), *((seq, 1) for seq in range(2, cast("int", end)))]
 
@@ -106,19 +97,16 @@ async def test_a_batch_that_never_arrived_is_sent_again(
 
 
 async def test_a_batch_that_arrives_after_it_was_looked_for_is_not_doubled_and_not_lost(
-    remote: PostgresJournal, way: SeveredWay, onlooker: Connection, engine_pool: EnginePool, tenant: TenantId
+    remote: PostgresJournal, way: SeveredWay, database: str, engine_pool: EnginePool, tenant: TenantId
 ) -> None:
     (execution,) = await owned(engine_pool, tenant)
     await remote.submit(append(execution, tenant, 2))
-    async with engine_pool.acquire() as blocker:
-        transaction = blocker.transaction()
-        await transaction.start()
+    async with onlooking(database) as onlooker, engine_pool.acquire() as blocker, blocker.transaction():
         await blocker.execute("SELECT FROM execution WHERE id = $1 FOR UPDATE", execution)
         future = remote.submit(append(execution, tenant, 3, 4))
-        await until(onlooker, WAITING, 1)
+        await until(onlooker, BLOCKED, 1)
         way.cut_now()
-        await until(onlooker, WAITING, 2)
-        await transaction.rollback()
+        await until(onlooker, BLOCKED, 2)
     await future
     assert await log_of(engine_pool, execution) == [(1, 0), (2, 1), (3, 1), (4, 1)]
 

@@ -144,15 +144,16 @@ async def test_a_key_twice_in_one_call_begins_one_execution(
 async def test_the_same_keys_at_once_in_many_calls_begin_one_execution_each(
     starts: PostgresStarts, engine_pool: EnginePool, tenant: TenantId, workflow: WorkflowId
 ) -> None:
+    orders = list(range(200))
     calls = [
-        [new_execution(workflow=workflow, key=key(f"order-{(number + shift) % 20}")) for number in range(20)]
-        for shift in range(12)
+        [new_execution(workflow=workflow, key=key(f"order-{number}")) for number in orders[::direction]]
+        for direction in (1, -1) * 4
     ]
     answers = await asyncio.gather(*(starts.insert(tenant, new) for new in calls))
     began = [result.execution_id for results in answers for result in results if result.status is StartStatus.STARTED]
-    assert len(began) == 20
+    assert len(began) == 200
     assert {result.execution_id for results in answers for result in results} == set(began)
-    assert await engine_pool.fetchval("SELECT count(*) FROM execution WHERE workflow_id = $1", workflow) == 20
+    assert await engine_pool.fetchval("SELECT count(*) FROM execution WHERE workflow_id = $1", workflow) == 200
 
 
 async def test_an_expired_key_is_as_good_as_none(
