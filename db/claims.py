@@ -107,7 +107,7 @@ WITH wish AS (
     RETURNING x.id, x.tenant_id
 ), saved AS (
     INSERT INTO execution_state (execution_id, tenant_id, seq, state)
-    SELECT id, tenant_id, seq, state::jsonb FROM released JOIN wish USING (id) WHERE state IS NOT NULL
+    SELECT id, tenant_id, seq, state::json FROM released JOIN wish USING (id) WHERE state IS NOT NULL
     ON CONFLICT (execution_id) DO UPDATE SET seq = excluded.seq, state = excluded.state
 ), due AS (
     SELECT id, tenant_id, path, due_at
@@ -131,7 +131,7 @@ ORDER BY i.id
 """
 _SAVE = """
 INSERT INTO execution_state (execution_id, tenant_id, seq, state)
-SELECT id, tenant_id, $2, $3::jsonb FROM execution WHERE id = $1 AND finished_at IS NULL
+SELECT id, tenant_id, $2, $3::json FROM execution WHERE id = $1 AND finished_at IS NULL
 ON CONFLICT (execution_id) DO UPDATE SET seq = excluded.seq, state = excluded.state
 WHERE execution_state.seq < excluded.seq
 """

@@ -34,7 +34,7 @@ WITH message AS (
     )
 ), posted AS (
     INSERT INTO execution_inbox (execution_id, tenant_id, kind, key, payload, created_at)
-    SELECT m.execution_id, x.tenant_id, m.kind, m.key, m.payload::jsonb, clock_timestamp()
+    SELECT m.execution_id, x.tenant_id, m.kind, m.key, m.payload::json, clock_timestamp()
     FROM message AS m JOIN execution AS x ON x.id = m.execution_id
     WHERE x.finished_at IS NULL AND m.number NOT IN (SELECT number FROM taken)
     ORDER BY m.number

@@ -21,7 +21,7 @@ WITH event AS (
 ), head AS (
     INSERT INTO execution_event
         (execution_id, seq, tenant_id, epoch, kind, node, path, attempt, payload, at)
-    SELECT e.execution_id, e.seq, e.tenant_id, e.epoch, e.kind, e.node, e.path, e.attempt, e.payload::jsonb, e.at
+    SELECT e.execution_id, e.seq, e.tenant_id, e.epoch, e.kind, e.node, e.path, e.attempt, e.payload::json, e.at
     FROM event AS e
     JOIN execution AS x ON x.id = e.execution_id AND x.epoch = e.epoch AND x.finished_at IS NULL
     WHERE e.first
@@ -34,7 +34,7 @@ WITH event AS (
 ), rest AS (
     INSERT INTO execution_event
         (execution_id, seq, tenant_id, epoch, kind, node, path, attempt, payload, at)
-    SELECT execution_id, seq, tenant_id, epoch, kind, node, path, attempt, payload::jsonb, at
+    SELECT execution_id, seq, tenant_id, epoch, kind, node, path, attempt, payload::json, at
     FROM event
     WHERE NOT first AND execution_id NOT IN (SELECT execution_id FROM refused)
 ), consumed AS (
@@ -43,8 +43,8 @@ WITH event AS (
 ), changed AS (
     UPDATE execution AS x
     SET status = c.status,
-        output = c.output::jsonb,
-        error = c.error::jsonb,
+        output = c.output::json,
+        error = c.error::json,
         finished_at = c.finished_at,
         owner = CASE WHEN c.finished_at IS NULL THEN x.owner END,
         wants_owner = x.wants_owner AND c.finished_at IS NULL

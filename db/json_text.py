@@ -1,6 +1,6 @@
-"""Changes when another kind of value has to be made fit for jsonb.
+"""Changes when another kind of value has to be made fit for json.
 
-PostgreSQL's jsonb holds neither U+0000 nor half a surrogate pair, and JSON has no NaN. What people send is refused at
+PostgreSQL's json holds neither U+0000 nor half a surrogate pair, and JSON has no NaN. What people send is refused at
 the edge (`domain.storable`); what a node returns must not stop an execution, so here such characters become U+FFFD
 and such numbers null, as a browser's decoder and JSON.stringify have it.
 """
@@ -21,7 +21,7 @@ _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 
 def dump(value: JSON) -> str:
-    """JSON text that jsonb takes. Integers may have any size; they are read back as doubles beyond 64 bits.
+    """JSON text that json takes. Integers may have any size; they are read back as doubles beyond 64 bits.
 
     Raises TypeError for what is no JSON, ValueError for an integer of over 4,300 digits, RecursionError for a value
     nested some hundred levels deep.
@@ -41,7 +41,7 @@ def dump_or_null(value: JSON) -> str | None:
 
 
 def _plain(value: JSON) -> JSON:
-    """The value as dicts, lists and scalars that any JSON writer and jsonb take."""
+    """The value as dicts, lists and scalars that any JSON writer and json take."""
     if isinstance(value, str):
         return _UNSTORABLE.sub("\ufffd", value)
     if isinstance(value, float):

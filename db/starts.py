@@ -48,7 +48,7 @@ WITH key AS (
     ON CONFLICT DO NOTHING
 ), begun AS (
     INSERT INTO execution_event (execution_id, seq, tenant_id, epoch, kind, payload, at)
-    SELECT e.execution_id, e.seq, $1, 0, e.kind, e.payload::jsonb, e.at
+    SELECT e.execution_id, e.seq, $1, 0, e.kind, e.payload::json, e.at
     FROM unnest($18::uuid[], $19::bigint[], $20::text[], $21::text[], $22::timestamptz[])
         AS e (execution_id, seq, kind, payload, at)
     WHERE e.execution_id NOT IN (SELECT execution_id FROM superfluous)

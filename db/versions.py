@@ -15,7 +15,7 @@ from domain.versions import Version
 _KEEP = """
 INSERT INTO workflow_version
     (id, tenant_id, workflow_id, content_hash, definition, note, created_at, created_by)
-VALUES ($1, $2, $3, $4, $5::text::jsonb, $6, $7, $8)
+VALUES ($1, $2, $3, $4, $5::text::json, $6, $7, $8)
 ON CONFLICT (workflow_id, content_hash) WHERE number IS NULL DO NOTHING
 """
 _KEPT = """

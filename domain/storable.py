@@ -1,6 +1,6 @@
 """What user JSON must be so that everything behind us can hold it: size, depth, characters, numbers.
 
-PostgreSQL's jsonb holds neither U+0000 nor half a surrogate pair, JSON has no NaN, whole numbers end at 64 bits in most
+PostgreSQL's json holds neither U+0000 nor half a surrogate pair, JSON has no NaN, whole numbers end at 64 bits in most
 languages, and every parser has a depth at which it gives up; refused here, these are the caller's findings and
 nobody's crash.
 """

@@ -6,6 +6,7 @@ from tortoise.contrib.postgres.fields import ArrayField
 from tortoise.fields.data import JSON_DUMPS
 from tortoise.migrations.operations import RunSQL
 
+from db.fields import OrderedJSONField
 from db.migrations._operations import CreateTable, protect
 
 WORKFLOWS = CreateTable(
@@ -20,7 +21,7 @@ WORKFLOWS = CreateTable(
         ("tags", ArrayField(default=list, db_default="{}", element_type="TEXT")),
         ("status", fields.CharField(default="DRAFT", db_default="DRAFT", max_length=16)),
         ("revision", fields.IntField(default=1, db_default=1)),
-        ("draft", fields.JSONField(encoder=JSON_DUMPS, decoder=loads)),
+        ("draft", OrderedJSONField(encoder=JSON_DUMPS, decoder=loads)),
         ("active_version_id", fields.UUIDField(null=True)),
         ("listed", fields.BooleanField(default=True, db_default=True)),
         ("created_at", fields.DatetimeField()),
@@ -40,7 +41,7 @@ WORKFLOWS = CreateTable(
         status varchar(16) NOT NULL DEFAULT 'DRAFT'
             CONSTRAINT workflow_status CHECK (status IN ('DRAFT', 'ACTIVE', 'PAUSED', 'ARCHIVED')),
         revision int NOT NULL DEFAULT 1 CONSTRAINT workflow_revision CHECK (revision > 0),
-        draft jsonb NOT NULL,
+        draft json NOT NULL,
         active_version_id uuid,
         listed boolean NOT NULL DEFAULT true,
         created_at timestamptz NOT NULL,
@@ -64,7 +65,7 @@ VERSIONS = CreateTable(
         ("workflow_id", fields.UUIDField()),
         ("number", fields.IntField(null=True)),
         ("content_hash", fields.BinaryField()),
-        ("definition", fields.JSONField(encoder=JSON_DUMPS, decoder=loads)),
+        ("definition", OrderedJSONField(encoder=JSON_DUMPS, decoder=loads)),
         ("note", fields.TextField(default="", db_default="")),
         ("created_at", fields.DatetimeField()),
         ("created_by", fields.UUIDField(null=True)),
@@ -77,7 +78,7 @@ VERSIONS = CreateTable(
         workflow_id uuid NOT NULL,
         number int CONSTRAINT workflow_version_number CHECK (number > 0),
         content_hash bytea NOT NULL,
-        definition jsonb NOT NULL,
+        definition json NOT NULL,
         note text NOT NULL DEFAULT '',
         created_at timestamptz NOT NULL,
         created_by uuid,
@@ -114,7 +115,7 @@ TRIGGERS = CreateTable(
         ("workflow_id", fields.UUIDField()),
         ("type", fields.CharField(max_length=16)),
         ("enabled", fields.BooleanField(default=True, db_default=True)),
-        ("config", fields.JSONField(default=dict, db_default="{}", encoder=JSON_DUMPS, decoder=loads)),
+        ("config", OrderedJSONField(default=dict, db_default="{}", encoder=JSON_DUMPS, decoder=loads)),
         ("created_at", fields.DatetimeField()),
         ("updated_at", fields.DatetimeField()),
         ("method", fields.CharField(null=True, max_length=16)),
@@ -128,7 +129,7 @@ TRIGGERS = CreateTable(
         type varchar(16) NOT NULL
             CONSTRAINT trigger_type CHECK (type IN ('WEBHOOK', 'SCHEDULE', 'EVENT', 'DATA_CHANGE')),
         enabled boolean NOT NULL DEFAULT true,
-        config jsonb NOT NULL DEFAULT '{}',
+        config json NOT NULL DEFAULT '{}',
         created_at timestamptz NOT NULL,
         updated_at timestamptz NOT NULL,
         method varchar(16),

@@ -4,6 +4,7 @@ from orjson import loads
 from tortoise import fields, migrations
 from tortoise.fields.data import JSON_DUMPS
 
+from db.fields import OrderedJSONField
 from db.migrations._operations import CreateTable, protect
 
 # No foreign keys here: an execution names a version, which is never deleted, and checking it would lock the one row
@@ -25,8 +26,8 @@ EXECUTIONS = CreateTable(
         ("started_at", fields.DatetimeField(null=True)),
         ("finished_at", fields.DatetimeField(null=True)),
         ("cancel_requested_at", fields.DatetimeField(null=True)),
-        ("output", fields.JSONField(null=True, encoder=JSON_DUMPS, decoder=loads)),
-        ("error", fields.JSONField(null=True, encoder=JSON_DUMPS, decoder=loads)),
+        ("output", OrderedJSONField(null=True, encoder=JSON_DUMPS, decoder=loads)),
+        ("error", OrderedJSONField(null=True, encoder=JSON_DUMPS, decoder=loads)),
         ("trigger_type", fields.CharField(max_length=16)),
         ("triggered_by", fields.TextField(null=True)),
         ("trigger_id", fields.UUIDField(null=True)),
@@ -52,8 +53,8 @@ EXECUTIONS = CreateTable(
         started_at timestamptz,
         finished_at timestamptz,
         cancel_requested_at timestamptz,
-        output jsonb,
-        error jsonb,
+        output json,
+        error json,
         trigger_type varchar(16) NOT NULL,
         triggered_by text,
         trigger_id uuid,
@@ -86,7 +87,7 @@ EVENTS = CreateTable(
         ("node", fields.TextField(null=True)),
         ("path", fields.TextField(null=True)),
         ("attempt", fields.IntField(null=True)),
-        ("payload", fields.JSONField(encoder=JSON_DUMPS, decoder=loads)),
+        ("payload", OrderedJSONField(encoder=JSON_DUMPS, decoder=loads)),
         ("at", fields.DatetimeField()),
     ],
     sql="""
@@ -99,7 +100,7 @@ EVENTS = CreateTable(
         node text,
         path text,
         attempt int,
-        payload jsonb NOT NULL,
+        payload json NOT NULL,
         at timestamptz NOT NULL,
         PRIMARY KEY (execution_id, seq)
     ) PARTITION BY RANGE (execution_id);
@@ -114,14 +115,14 @@ STATES = CreateTable(
         ("execution_id", fields.UUIDField(primary_key=True, unique=True, db_index=True)),
         ("tenant_id", fields.UUIDField()),
         ("seq", fields.BigIntField()),
-        ("state", fields.JSONField(encoder=JSON_DUMPS, decoder=loads)),
+        ("state", OrderedJSONField(encoder=JSON_DUMPS, decoder=loads)),
     ],
     sql="""
     CREATE TABLE execution_state (
         execution_id uuid PRIMARY KEY,
         tenant_id uuid NOT NULL,
         seq bigint NOT NULL,
-        state jsonb NOT NULL
+        state json NOT NULL
     )""",
 )
 
@@ -134,7 +135,7 @@ INBOX = CreateTable(
         ("tenant_id", fields.UUIDField()),
         ("kind", fields.CharField(max_length=16)),
         ("key", fields.TextField()),
-        ("payload", fields.JSONField(encoder=JSON_DUMPS, decoder=loads)),
+        ("payload", OrderedJSONField(encoder=JSON_DUMPS, decoder=loads)),
         ("created_at", fields.DatetimeField()),
     ],
     sql="""
@@ -144,7 +145,7 @@ INBOX = CreateTable(
         tenant_id uuid NOT NULL,
         kind varchar(16) NOT NULL,
         key text NOT NULL,
-        payload jsonb NOT NULL,
+        payload json NOT NULL,
         created_at timestamptz NOT NULL,
         CONSTRAINT execution_inbox_key UNIQUE (execution_id, kind, key)
     )""",

@@ -3,6 +3,7 @@
 from tortoise import fields
 from tortoise.models import Model
 
+from db.fields import OrderedJSONField
 from db.models.base import CompositeKeyModel
 from domain.json import JSON
 
@@ -23,8 +24,8 @@ class Execution(Model):
     started_at = fields.DatetimeField(null=True)
     finished_at = fields.DatetimeField(null=True)
     cancel_requested_at = fields.DatetimeField(null=True)
-    output: fields.JSONField[JSON] = fields.JSONField(null=True)
-    error: fields.JSONField[dict[str, JSON]] = fields.JSONField(null=True)
+    output: OrderedJSONField[JSON] = OrderedJSONField(null=True)
+    error: OrderedJSONField[dict[str, JSON]] = OrderedJSONField(null=True)
     trigger_type = fields.CharField(max_length=16)
     triggered_by = fields.TextField(null=True)
     trigger_id = fields.UUIDField(null=True)

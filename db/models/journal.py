@@ -3,6 +3,7 @@
 from tortoise import fields
 from tortoise.models import Model
 
+from db.fields import OrderedJSONField
 from db.models.base import CompositeKeyModel
 from domain.json import JSON
 
@@ -18,7 +19,7 @@ class ExecutionEvent(CompositeKeyModel):
     node = fields.TextField(null=True)
     path = fields.TextField(null=True)
     attempt = fields.IntField(null=True)
-    payload: fields.JSONField[dict[str, JSON]] = fields.JSONField()
+    payload: OrderedJSONField[dict[str, JSON]] = OrderedJSONField()
     at = fields.DatetimeField()
 
     class Meta(CompositeKeyModel.Meta):
@@ -32,7 +33,7 @@ class ExecutionState(Model):
     execution_id = fields.UUIDField(primary_key=True, default=None)
     tenant_id = fields.UUIDField()
     seq = fields.BigIntField()
-    state: fields.JSONField[JSON] = fields.JSONField()
+    state: OrderedJSONField[JSON] = OrderedJSONField()
 
     class Meta(Model.Meta):
         table = "execution_state"
@@ -46,7 +47,7 @@ class ExecutionInbox(Model):
     tenant_id = fields.UUIDField()
     kind = fields.CharField(max_length=16)
     key = fields.TextField()
-    payload: fields.JSONField[dict[str, JSON]] = fields.JSONField()
+    payload: OrderedJSONField[dict[str, JSON]] = OrderedJSONField()
     created_at = fields.DatetimeField()
 
     class Meta(Model.Meta):

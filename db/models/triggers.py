@@ -3,6 +3,7 @@
 from tortoise import fields
 from tortoise.models import Model
 
+from db.fields import OrderedJSONField
 from domain.json import JSON
 
 
@@ -14,7 +15,7 @@ class Trigger(Model):
     workflow_id = fields.UUIDField()
     type = fields.CharField(max_length=16)
     enabled = fields.BooleanField(default=True, db_default=True)
-    config: fields.JSONField[dict[str, JSON]] = fields.JSONField(default=dict, db_default="{}")
+    config: OrderedJSONField[dict[str, JSON]] = OrderedJSONField(default=dict, db_default="{}")
     created_at = fields.DatetimeField()
     updated_at = fields.DatetimeField()
     method = fields.CharField(max_length=16, null=True)

@@ -3,6 +3,7 @@
 from tortoise import fields
 from tortoise.models import Model
 
+from db.fields import OrderedJSONField
 from domain.json import JSON
 
 
@@ -14,7 +15,7 @@ class WorkflowVersion(Model):
     workflow_id = fields.UUIDField()
     number = fields.IntField(null=True)
     content_hash = fields.BinaryField()
-    definition: fields.JSONField[dict[str, JSON]] = fields.JSONField()
+    definition: OrderedJSONField[dict[str, JSON]] = OrderedJSONField()
     note = fields.TextField(default="", db_default="")
     created_at = fields.DatetimeField()
     created_by = fields.UUIDField(null=True)

@@ -4,6 +4,7 @@ from tortoise import fields
 from tortoise.contrib.postgres.fields import ArrayField
 from tortoise.models import Model
 
+from db.fields import OrderedJSONField
 from domain.json import JSON
 
 
@@ -16,7 +17,7 @@ class Workflow(Model):
     tags: fields.Field[list[str]] = ArrayField("text", default=list, db_default="{}")
     status = fields.CharField(max_length=16, default="DRAFT", db_default="DRAFT")
     revision = fields.IntField(default=1, db_default=1)
-    draft: fields.JSONField[dict[str, JSON]] = fields.JSONField()
+    draft: OrderedJSONField[dict[str, JSON]] = OrderedJSONField()
     active_version_id = fields.UUIDField(null=True)
     listed = fields.BooleanField(default=True, db_default=True)
     created_at = fields.DatetimeField()

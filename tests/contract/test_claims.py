@@ -252,7 +252,7 @@ async def test_letting_go_stores_what_the_next_owner_needs(
         "SELECT tenant_id, seq, state FROM execution_state WHERE execution_id = $1", execution
     )
     assert state is not None
-    assert tuple(state) == (tenant, 1, '{"steps": {}}')
+    assert tuple(state) == (tenant, 1, '{"steps":{}}')
 
 
 async def test_an_execution_with_mail_is_not_let_go(

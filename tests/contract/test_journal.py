@@ -71,7 +71,7 @@ async def test_an_append_is_in_the_log_when_its_future_resolves(
         "node": "price",
         "path": "loop[3].price",
         "attempt": 2,
-        "payload": f'{{"big": {2**80}, "text": "a\ufffdb\ufffdc", "error": {{"code": "TIMEOUT"}}}}',
+        "payload": f'{{"error":{{"code":"TIMEOUT"}},"big":{2**80},"text":"a\ufffdb\ufffdc"}}',
         "at": NOW,
     }
     await asyncio.sleep(0)
@@ -127,7 +127,7 @@ async def test_a_finished_execution_keeps_its_result_and_nothing_else(
         "owner": None,
         "wants_owner": False,
         "epoch": 1,
-        "output": '{"total": 3}',
+        "output": '{"total":3}',
         "error": None,
         "finished_at": completed({}).at,
     }
