@@ -63,8 +63,9 @@ class Commands(click.Group):
         try:
             return super().invoke(ctx)
         except Refusal as refusal:
-            remedy = f"\n{refusal.remedy}" if refusal.remedy else ""
-            raise Refused(f"{refusal.message}{remedy}") from refusal
+            from app.refusals import told
+
+            raise Refused(told(refusal)) from refusal
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})

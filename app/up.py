@@ -4,8 +4,8 @@ import asyncio
 import socket
 import sys
 from asyncio.subprocess import DEVNULL, PIPE, Process, create_subprocess_exec
-from collections.abc import AsyncGenerator, Callable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncGenerator, Callable, Generator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 
 import uvicorn
 import uvloop
@@ -18,7 +18,7 @@ from app.scheduler import keep_partitions_ahead
 from app.settings import PROJECT, Settings, environment
 from app.signals import stop_event
 from app.stack import Stack, open_stack
-from app.worker import keep_alive
+from app.worker import until_stopped
 from db.migrate import migrate
 from domain.errors import InvalidState
 
@@ -76,17 +76,15 @@ async def _serve(stack: Stack, bound: socket.socket, *, workers: int, say: Say, 
                 settings=settings,
             )
         )
-        background = [asyncio.create_task(keep_alive(stack, say))]
         if not alone:
             credentials = await ensure_credentials(api.pool, stack.data_dir, settings.url)
             _welcome(credentials, stack, say)
-            background.append(asyncio.create_task(keep_partitions_ahead(stack.database_url)))
+            ahead = asyncio.create_task(keep_partitions_ahead(stack.database_url))
+            running.callback(ahead.cancel)
         await running.enter_async_context(serving(api.app, bound))
         ready(f"ready {settings.url}")
-        await stop.wait()
+        await until_stopped(stop, None, stack, say)
         say("stopping")
-        for task in background:
-            task.cancel()
 
 
 def _welcome(credentials: Credentials, stack: Stack, say: Say) -> None:
@@ -102,6 +100,7 @@ async def serving(app: Starlette, bound: socket.socket) -> AsyncGenerator[None]:
     config = uvicorn.Config(
         app,
         log_config=None,
+        log_level="warning",
         access_log=False,
         lifespan="off",
         ws="websockets-sansio",
@@ -112,8 +111,9 @@ async def serving(app: Starlette, bound: socket.socket) -> AsyncGenerator[None]:
     )
     server = _Server(config)
     task = asyncio.create_task(server.serve(sockets=[bound]))
-    while not server.started and not task.done():
-        await asyncio.sleep(0.01)
+    listens = asyncio.create_task(server.listens.wait())
+    await asyncio.wait([task, listens], return_when=asyncio.FIRST_COMPLETED)
+    listens.cancel()
     try:
         yield
     finally:
@@ -122,10 +122,19 @@ async def serving(app: Starlette, bound: socket.socket) -> AsyncGenerator[None]:
 
 
 class _Server(uvicorn.Server):
-    """uvicorn without its own signal handlers: the process has its own."""
+    """uvicorn without its own signal handlers: the process has its own, and must hear each signal once."""
 
-    def install_signal_handlers(self) -> None:
-        return
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.listens = asyncio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.listens.set()
+
+    @contextmanager
+    def capture_signals(self) -> Generator[None]:
+        yield
 
 
 @asynccontextmanager
@@ -151,9 +160,14 @@ async def _worker(stack: Stack, number: int, say: Say) -> AsyncGenerator[None]:
 
 
 async def _start(stack: Stack) -> Process:
-    """Tied to this process by its standard input: when this one is killed, it drains and ends."""
+    """Tied to this process by its standard input: when this one is killed, it drains and ends. Ctrl-C misses it."""
     return await create_subprocess_exec(
-        *_WORKER, str(stack.data_dir), stdin=PIPE, stdout=DEVNULL, env=_environment(stack.settings)
+        *_WORKER,
+        str(stack.data_dir),
+        stdin=PIPE,
+        stdout=DEVNULL,
+        env=_environment(stack.settings),
+        start_new_session=True,
     )
 
 

@@ -1,7 +1,7 @@
 """Changes when the rules change by which a worker comes to own executions and lets them go."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from operator import itemgetter
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -176,6 +176,11 @@ class PostgresOwnership:
                 letting_go = [each for each in releases if each.execution_id in mine]
                 released = await connection.fetch(_RELEASE, *_columns(letting_go))
                 return list(mine - {row["id"] for row in released})
+
+    async def owned(self, worker: WorkerId) -> Mapping[ExecutionId, int]:
+        with told_as_connection_error():
+            rows = await self._pool.fetch("SELECT id, epoch FROM execution WHERE owner = $1", worker)
+        return {row["id"]: row["epoch"] for row in rows}
 
     async def inbox(self, worker: WorkerId) -> Sequence[InboxMessage]:
         with told_as_connection_error():

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 import orjson
 
 from db.connections import EnginePool
+from db.outages import told_as_connection_error
 from domain.engine.ports import StoredDefinition
 from domain.formats.stored import definition_from_json
 from domain.ids import VersionId
@@ -17,13 +18,14 @@ WHERE version.id = ANY($1::uuid[])
 
 
 class PostgresDefinitions:
-    """Implements `domain.engine.ports.Definitions`."""
+    """Implements `domain.engine.ports.Definitions`. Raises ConnectionError when PostgreSQL does not answer."""
 
     def __init__(self, pool: EnginePool) -> None:
         self._pool = pool
 
     async def load(self, ids: Sequence[VersionId]) -> Mapping[VersionId, StoredDefinition]:
-        rows = await self._pool.fetch(_LOAD, list(ids))
+        with told_as_connection_error():
+            rows = await self._pool.fetch(_LOAD, list(ids))
         return {
             VersionId(row["id"]): StoredDefinition(
                 definition=definition_from_json(orjson.loads(row["definition"])), workflow_name=row["name"]

@@ -80,6 +80,7 @@ class Heartbeat:
         self._stuck_after = stuck_after
         self._trusted_for = trusted_for
         self._turned = self._renewed = float("-inf")
+        self._lapses = 0
         self._connection: Connection | None = None
         self._away = False
         self._stopping = threading.Event()
@@ -89,6 +90,11 @@ class Heartbeat:
     def healthy(self) -> bool:
         """Whether nobody can have taken this worker for dead."""
         return monotonic() - self._renewed < self._trusted_for
+
+    @property
+    def lapses(self) -> int:
+        """How often somebody can have done so until it was renewed; counted before it is healthy again."""
+        return self._lapses
 
     def start(self) -> None:
         """Call it in the event loop, right after registering, which counts as the first renewal."""
@@ -131,6 +137,8 @@ class Heartbeat:
                 self._connection.terminate()
                 self._connection = None
         else:
+            if monotonic() - self._renewed >= self._trusted_for:
+                self._lapses += 1
             self._renewed = sent
             self._away = False
 

@@ -7,6 +7,7 @@ waits until they are durable, so nothing the outside has seen is ever forgotten.
 import asyncio
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -277,36 +278,46 @@ class Driver:
                 continue
             item.run.queued.discard(item.path)
             self._busy += 1
-            item.run.tasks[item.path] = asyncio.ensure_future(self._work(item))
+            task = item.run.tasks[item.path] = asyncio.ensure_future(self._work(item))
+            task.add_done_callback(partial(self._left, item))
 
     async def _work(self, item: Item) -> None:
         run, path = item.run, item.path
-        try:
+        with suppress(LostOwnership, JournalRefused):
             step = run.draft.steps[path]
             if not step.status.open:
                 return
             kind = run.program.plan.nodes[step.node].kind
             if kind.effects:
                 await run.durable()
+                if not self._healthy():  # that took long
+                    run.tasks.pop(path, None)
+                    self._enqueue(item)
+                    return
                 self._announcer.step_began(run, path, step.node, item.attempt, self._clock())
             ran = await self._steps.run(run, path, item.attempt, item.cause, self._clock())
             at = self._clock()
-            node = run.program.nodes[step.node].node
-            record = of_attempt(node, path, item.attempt, ran, kind.output_handles, at, self._draw())
+            record = of_attempt(run.program.nodes[step.node], path, item.attempt, ran, at, self._draw())
             if not run.over and run.finish is None:
                 run.tasks.pop(path, None)
                 self.record(run, record, at)
-                self._wait_for(run, path)
-        except LostOwnership:
-            pass
-        finally:
-            self._busy -= 1
-            run.tasks.pop(path, None)
-            self._ended(run)
+                self.arm_wait(run, path)
 
-    def _wait_for(self, run: Run, path: str) -> None:
+    def _left(self, item: Item, task: asyncio.Task[None]) -> None:
+        """A step's task is over. Not in the task itself: one cancelled before it began never gets to a `finally`."""
+        run, path = item.run, item.path
+        self._busy -= 1
+        if run.tasks.get(path) is task:
+            del run.tasks[path]
+        if not task.cancelled() and (error := task.exception()) is not None and not run.over:
+            log.error("step %s of %s broke the engine", path, run.execution_id, exc_info=error)
+            self.fail(run, "ENGINE_ERROR", f"The engine broke at the step {path}: {type(error).__name__}")
+        self._ended(run)
+
+    def arm_wait(self, run: Run, path: str) -> None:
+        """Come back to the step at the end of its wait, if it has one."""
         step = run.draft.steps[path]
-        if not run.over and step.status is StepStatus.WAITING and step.wait and step.wait.until:
+        if not run.over and step.status is StepStatus.WAITING and step.wait and step.wait.until and not step.signal:
             self.arm(run, path, step.wait.until)
 
     def _ended(self, run: Run) -> None:
@@ -332,6 +343,11 @@ class Driver:
             record = await self._skipped(run, record, at)
         if not run.over and run.finish is None:
             self.record(run, record, at, consumed=(message.id,), status=status)
+            if record.kind is EventKind.PAUSED:
+                run.queued.clear()  # issued again by the resumption
+            elif record.kind is EventKind.RESUMED:
+                for path in run.draft.open:
+                    self.arm_wait(run, path)  # its timer may have gone off unheard
             if run.idle:
                 self._settled(run)
 
@@ -340,7 +356,7 @@ class Driver:
         step = run.draft.steps.get(path)
         if step is None or not step.status.open:
             return record
-        handles: JSON = list(run.program.plan.nodes[step.node].kind.output_handles[:1])
+        handles: JSON = list(run.program.nodes[step.node].onward)
         edges = await self._steps.skipped(run, path, record.payload.get("output"), at)
         payload: JSONObject = {**record.payload, "handles": handles, "edges": edges}
         return Record(kind=record.kind, payload=payload, path=path, attempt=step.attempt)

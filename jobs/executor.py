@@ -5,6 +5,7 @@ import logging
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import timedelta
+from typing import Protocol
 
 from domain.engine.decide import fold, outstanding
 from domain.engine.draft import freeze, thaw
@@ -14,6 +15,7 @@ from domain.engine.ports import (
     ExecutionStatus,
     InboxMessage,
     Journal,
+    JournalRefused,
     LostOwnership,
     Ownership,
     Release,
@@ -38,6 +40,18 @@ _LOOK = 2.0
 _BATCH = 200
 
 
+class Pulse(Protocol):
+    """`healthy`: nobody can have taken this worker for dead since it last proved to be alive.
+
+    `lapses`: how often somebody can have done so in between. Read it after `healthy`.
+    """
+
+    @property
+    def healthy(self) -> bool: ...
+    @property
+    def lapses(self) -> int: ...
+
+
 class Executor:
     """One per worker process. `only`: claim nothing but these executions (a local run's own)."""
 
@@ -48,6 +62,7 @@ class Executor:
         journal: Journal,
         ownership: Ownership,
         programs: Programs,
+        pulse: Pulse,
         clock: Clock,
         capacity: int,
         only: Sequence[ExecutionId] | None = None,
@@ -56,6 +71,8 @@ class Executor:
         self._journal = journal
         self._ownership = ownership
         self._programs = programs
+        self._pulse = pulse
+        self._lapses = 0
         self._clock = clock
         self._capacity = capacity
         self._only = only
@@ -78,6 +95,14 @@ class Executor:
     @property
     def held(self) -> int:
         return len(self._runs)
+
+    @property
+    def trusted(self) -> bool:
+        """Whether steps may begin: nobody else can own what is held here."""
+        if self._pulse.healthy and self._pulse.lapses == self._lapses:
+            return True
+        self._mail.set()
+        return False
 
     def attach(self, driver: Driver) -> None:
         """The driver and the executor know each other; wiring introduces them."""
@@ -109,21 +134,38 @@ class Executor:
             free = min(self._capacity - len(self._runs), _BATCH)
             if free <= 0 or self.driver.draining:
                 continue
+            if not self._pulse.healthy:
+                await asyncio.sleep(0.5)  # what it claimed would be taken from it again
+                self._bell.set()
+                continue
             try:
                 claimed = await self._ownership.claim(self._worker, free, only=self._only)
-                programs = await self._programs.get(claim.version_id for claim in claimed)
             except (OSError, ConnectionError, TimeoutError) as error:
                 log.warning("claiming failed, trying again: %s", error)
                 await asyncio.sleep(0.5)
                 self._bell.set()
                 continue
+            programs = await self._programs_of(claimed)
             for claim in claimed:
                 await self._adopt(claim, programs)
+            if self._bell.is_set():
+                self._mail.set()  # who rang meanwhile may have meant one of these
             if len(claimed) == free:
                 self._bell.set()
 
+    async def _programs_of(self, claimed: Sequence[Claimed]) -> Mapping[VersionId, Program | Unrunnable]:
+        """What is claimed is this worker's to run: ask until there is an answer."""
+        while True:
+            try:
+                return await self._programs.get(claim.version_id for claim in claimed)
+            except (OSError, ConnectionError, TimeoutError) as error:
+                log.warning("loading definitions failed, trying again: %s", error)
+                await asyncio.sleep(0.5)
+
     async def _adopt(self, claim: Claimed, programs: Mapping[VersionId, Program | Unrunnable]) -> None:
         run, reason = _begin(claim, programs[claim.version_id])
+        if claim.execution_id in self._runs:
+            self.driver.drop(self._runs[claim.execution_id])  # lost in a lapse, and now won back
         self._runs[claim.execution_id] = run
         payload: dict[str, JSON] = {"worker": encode("worker", self._worker)}
         self.driver.record(run, Record(kind=EventKind.ADOPTED, payload=payload), self._clock())
@@ -142,10 +184,11 @@ class Executor:
     async def _go_on_when_durable(self, run: Run, claim: Claimed) -> None:
         try:
             await run.durable()
-        except LostOwnership:
+        except (LostOwnership, JournalRefused):
             return
         if not run.over:
             await self._go_on(run, claim)
+            self._mail.set()  # what came meanwhile was not delivered
 
     async def _go_on(self, run: Run, claim: Claimed) -> None:
         run.adopted = True
@@ -155,10 +198,8 @@ class Executor:
             self.driver.issue(run, command)
         if run.draft.deadline is not None and not run.over:
             self.driver.arm(run, DEADLINE, run.draft.deadline)
-        for path in list(run.draft.open):
-            step = run.draft.steps[path]
-            if step.status is StepStatus.WAITING and step.wait and step.wait.until and step.signal is None:
-                self.driver.arm(run, path, step.wait.until)
+        for path in run.draft.open:
+            self.driver.arm_wait(run, path)
         if run.idle:
             self.settled(run)
 
@@ -169,15 +210,28 @@ class Executor:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._mail.wait(), _LOOK)
             self._mail.clear()
-            if not self._runs:
+            if not self._runs and self._pulse.lapses == self._lapses:
                 continue
             try:
+                await self._drop_what_was_lost()
                 messages = await self._ownership.inbox(self._worker)
             except (OSError, ConnectionError, TimeoutError) as error:
                 log.warning("reading the inbox failed, trying again: %s", error)
                 await asyncio.sleep(0.5)
                 continue
             await self._deliver(messages)
+
+    async def _drop_what_was_lost(self) -> None:
+        """After a lapse, know again which executions are this worker's."""
+        lapses, suspects = self._pulse.lapses, list(self._runs.values())
+        if lapses == self._lapses:
+            return
+        owned = await self._ownership.owned(self._worker)
+        lost = [run for run in suspects if owned.get(run.execution_id) != run.epoch]
+        log.warning("for a while this worker may have counted as dead; lost executions: %d", len(lost))
+        for run in lost:
+            self.driver.drop(run)
+        self._lapses = lapses
 
     async def _deliver(self, messages: Sequence[InboxMessage]) -> None:
         for message in messages:
@@ -207,7 +261,9 @@ class Executor:
 
     async def _release(self, runs: Sequence[Run]) -> None:
         results = await asyncio.gather(*(run.durable() for run in runs), return_exceptions=True)
-        leaving = [run for run, result in zip(runs, results, strict=True) if result is None and run.idle]
+        leaving = [
+            run for run, result in zip(runs, results, strict=True) if result is None and run.idle and run.written
+        ]
         sequences = {run.execution_id: run.draft.seq for run in leaving}
         for run in leaving:
             run.adopted = False
@@ -228,7 +284,7 @@ class Executor:
 
     def _parting(self, run: Run) -> Release:
         state = freeze(run.draft)
-        due = next_due(state)
+        due = {} if state.paused else next_due(state)
         if state.deadline is not None:
             due[DEADLINE] = state.deadline
         status = ExecutionStatus.PENDING if self.driver.draining and not _waits(state) else ExecutionStatus.WAITING
@@ -252,17 +308,17 @@ class Executor:
         try:
             await run.durable()
             await self._ownership.save_snapshot(run.execution_id, seq, state)
-        except (LostOwnership, OSError, TimeoutError) as error:
+        except (LostOwnership, JournalRefused, OSError, TimeoutError) as error:
             log.info("no snapshot of %s: %s", encode("execution", run.execution_id), error)
 
     def dropped(self, run: Run) -> None:
         """The driver is done with the run."""
         self._leaving.pop(run.execution_id, None)
         if self._runs.get(run.execution_id) is run:
-            full = len(self._runs) >= self._capacity
+            claimable = len(self._runs) >= self._capacity or run.execution_id in self.driver.unstorable
             del self._runs[run.execution_id]
             self._journal.forget(run.execution_id)
-            if full:
+            if claimable:
                 self._bell.set()
             if not self._runs:
                 self._empty.set()
@@ -310,4 +366,5 @@ def _begin(claim: Claimed, program: Program | Unrunnable) -> tuple[Run, str | No
 
 def _waits(state: State) -> bool:
     """Whether nothing of it could run before something outside happens."""
-    return all(state.steps[path].status is StepStatus.WAITING for path in state.open)
+    steps = (state.steps[path] for path in state.open)
+    return all(step.status is StepStatus.WAITING and step.signal is None for step in steps)

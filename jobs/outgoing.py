@@ -9,7 +9,7 @@ import socket
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from http.cookiejar import CookieJar, DefaultCookiePolicy
-from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Any, cast
 
 import httpcore
@@ -19,8 +19,13 @@ MAX_RESPONSE_BYTES = 16 * 1024 * 1024
 MAX_REDIRECTS = 10
 CONNECT_SECONDS = 10.0
 _NAT64 = IPv6Network("64:ff9b::/96")
-_METADATA = frozenset({IPv4Address("168.63.129.16")})
-"""Addresses that look public and are a cloud's own service (Azure's WireServer)."""
+_NOT_PUBLIC = tuple(
+    map(
+        ip_network,
+        ("192.0.0.0/24", "192.88.99.0/24", "64:ff9b:1::/48", "3fff::/20", "5f00::/16", "168.63.129.16/32"),
+    )
+)
+"""Special-purpose networks that older Pythons take for public (IANA's registries), and Azure's WireServer."""
 
 Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
 """From host name and port to numeric addresses; raises OSError."""
@@ -151,7 +156,8 @@ def refused(address: IPv4Address | IPv6Address) -> bool:
         embedded = [each for each in inside if each is not None]
         if embedded:
             return any(refused(each) for each in embedded)
-    return not address.is_global or address.is_multicast or address.is_reserved or address in _METADATA
+    special = any(address in network for network in _NOT_PUBLIC)
+    return special or not address.is_global or address.is_multicast or address.is_reserved
 
 
 async def _resolve(host: str, port: int) -> Sequence[str]:
@@ -175,6 +181,8 @@ class _CheckedBackend(httpcore.AsyncNetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
     ) -> httpcore.AsyncNetworkStream:
+        if not 0 < port < 65536:
+            raise OutgoingError("REQUEST_INVALID", f"There is no port {port}", retryable=False)
         try:
             addresses = await self._resolve(host, port)
         except (OSError, UnicodeError) as error:

@@ -1,30 +1,36 @@
 """Definitions made ready to run: the plan, each node's behaviour, and its config and conditions compiled once."""
 
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from domain.engine.plan import Plan, compile_plan
 from domain.engine.ports import Definitions, StoredDefinition
 from domain.errors import Refusal
 from domain.expressions import Expression, Template, compile_condition, compile_value
-from domain.graphs import Definition, FailureStrategy, Node
+from domain.graphs import ERROR, OUT, Definition, FailureStrategy, Node
 from domain.ids import VersionId
 from domain.json import JSON
 from jobs.nodes.base import Behaviour
 from jobs.nodes.catalog import Catalog
 
 _KEPT = 1_000
+_MALFORMED = (KeyError, TypeError, ValueError, AttributeError)
+"""What reading a definition raises whose shape is not this release's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NodeProgram:
-    """`template` is the config without the fields the kind evaluates itself; those stand in `raw` as written."""
+    """`template` is the config without the fields the kind evaluates itself; those stand in `raw` as written.
+
+    `onward`: the handles taken where the node does not choose them: it was skipped by hand, or failed and is let go on.
+    """
 
     node: Node
     behaviour: Behaviour
     template: Template
     raw: Mapping[str, JSON]
+    onward: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,8 +79,7 @@ class Programs:
         wanted = set(versions)
         missing = [version for version in wanted if version not in self._kept]
         if missing:
-            for version, stored in (await self._definitions.load(missing)).items():
-                self._kept[version] = _attempt(stored, self._catalog)
+            await self._load(missing)
         found: dict[VersionId, Program | Unrunnable] = {}
         for version in wanted:
             found[version] = self._kept.get(version) or Unrunnable("its version is gone")
@@ -84,6 +89,19 @@ class Programs:
             self._kept.popitem(last=False)
         return found
 
+    async def _load(self, versions: Sequence[VersionId]) -> None:
+        try:
+            loaded = await self._definitions.load(versions)
+        except _MALFORMED as error:
+            if len(versions) == 1:
+                self._kept[versions[0]] = Unrunnable(f"its version cannot be read: {error}")
+                return
+            for version in versions:  # one of them must not stop the others
+                await self._load([version])
+            return
+        for version, stored in loaded.items():
+            self._kept[version] = _attempt(stored, self._catalog)
+
 
 def _attempt(stored: StoredDefinition, catalog: Catalog) -> Program | Unrunnable:
     try:
@@ -92,6 +110,8 @@ def _attempt(stored: StoredDefinition, catalog: Catalog) -> Program | Unrunnable
         return Unrunnable(f"there is no node or kind {error}")
     except Refusal as error:
         return Unrunnable(error.message)
+    except ValueError as error:
+        return Unrunnable(str(error))
 
 
 def compile_program(stored: StoredDefinition, catalog: Catalog) -> Program:
@@ -113,4 +133,13 @@ def _node(node: Node, catalog: Catalog) -> NodeProgram:
     behaviour = catalog.behaviour(node.kind)
     raw = {key: node.config[key] for key in behaviour.raw_fields if key in node.config}
     rendered = {key: value for key, value in node.config.items() if key not in raw}
-    return NodeProgram(node=node, behaviour=behaviour, template=compile_value(rendered), raw=raw)
+    return NodeProgram(
+        node=node, behaviour=behaviour, template=compile_value(rendered), raw=raw, onward=_onward(node, behaviour)
+    )
+
+
+def _onward(node: Node, behaviour: Behaviour) -> tuple[str, ...]:
+    """The kind's first handle; where this node names its own (branches), all of them."""
+    first = behaviour.kind.output_handles[:1]
+    own = tuple(handle for handle in behaviour.handles(node.config) if handle != ERROR)
+    return (first if set(first) <= set(own) else own) or (OUT,)

@@ -12,6 +12,7 @@ from redis.exceptions import RedisError
 from domain.engine.events import EventKind
 from domain.engine.ports import Append, ExecutionStatus
 from domain.engine.state import StepStatus
+from domain.ids import ExecutionId
 from jobs.event_codec import (
     encode_activity,
     encode_change,
@@ -47,9 +48,13 @@ class Publisher:
 
     def committed(self, appends: Sequence[Append]) -> None:
         """Announce durable events: one message per execution and batch, one per change of status."""
+        together: dict[ExecutionId, list[Append]] = {}
         for append in appends:
-            channel = execution_channel(append.tenant_id, append.execution_id)
-            self._put(channel, encode_events(append.events))
+            together.setdefault(append.execution_id, []).append(append)
+        for execution, own in together.items():
+            events = [event for append in own for event in append.events]
+            self._put(execution_channel(own[0].tenant_id, execution), encode_events(events))
+        for append in appends:
             last = append.events[-1]
             status = _CHANGES.get(last.kind)
             if status is not None and append.workflow_id is not None:

@@ -1,6 +1,5 @@
 """From what happened to what is written: outcomes and inbox messages as events' kinds and payloads."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import assert_never
@@ -9,9 +8,9 @@ from domain.engine.events import EventKind
 from domain.engine.outcomes import Completed, Ended, Failed, Waiting
 from domain.engine.ports import ExecutionStatus, InboxKind, InboxMessage
 from domain.engine.retry import delay, may_retry
-from domain.graphs import Node
 from domain.json import JSON, JSONObject
 from domain.nodes import error_json
+from jobs.programs import NodeProgram
 from jobs.steps import Ran, taken_handles
 
 
@@ -25,9 +24,7 @@ class Record:
     attempt: int | None = None
 
 
-def of_attempt(
-    node: Node, path: str, attempt: int, ran: Ran, available: Sequence[str], at: datetime, draw: float
-) -> Record:
+def of_attempt(program: NodeProgram, path: str, attempt: int, ran: Ran, at: datetime, draw: float) -> Record:
     """The one row an attempt leaves. `draw` in [0, 1) decides the jitter of a retry."""
     match ran.outcome:
         case Completed() as completed:
@@ -42,11 +39,12 @@ def of_attempt(
             return Record(kind=EventKind.STEP_FAILED, payload=payload, path=path, attempt=attempt)
         case Failed() as failed:
             payload = {"error": failed.as_json(), "ms": ran.ms}
-            if may_retry(node.retry, failed, attempt):
-                wait = delay(node.retry, failed, attempt, draw)
+            retry = program.node.retry
+            if may_retry(retry, failed, attempt):
+                wait = delay(retry, failed, attempt, draw)
                 payload |= {"retryAt": (at + timedelta(seconds=wait)).isoformat(), "final": False}
             else:
-                handles = taken_handles(node, failed, available)
+                handles = taken_handles(program, failed)
                 payload |= {"final": True, "handles": list(handles)}
                 if ran.decisions:
                     payload["edges"] = ran.decisions

@@ -40,8 +40,13 @@ class Run:
         """Nothing of it runs or is about to."""
         return not self.tasks and not self.queued and self.finish is None and not self.over
 
+    @property
+    def written(self) -> bool:
+        """Everything recorded so far is in the log, or will never be."""
+        return self.last is None or self.last.done()
+
     async def durable(self) -> None:
-        """Return when everything recorded so far is in the log; raises LostOwnership."""
+        """Return when everything recorded so far is in the log; raises LostOwnership or JournalRefused."""
         if self.last is not None and not self.last.done():
             await asyncio.shield(self.last)
 

@@ -5,6 +5,7 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from time import perf_counter
 
 import orjson
@@ -13,7 +14,7 @@ from domain.callbacks import Callback, signal_name
 from domain.engine.outcomes import Cause, Completed, Ended, Failed, Outcome, Waiting
 from domain.engine.results import step_error, step_input
 from domain.expressions import EvaluationError, Scope, truthy
-from domain.graphs import ERROR, Node, OnError
+from domain.graphs import ERROR, OnError
 from domain.ids import TenantId, encode
 from domain.json import JSON, JSONObject, as_object
 from domain.nodes import error_json
@@ -23,6 +24,8 @@ from jobs.runs import Run
 from jobs.sandbox.evaluator import Evaluator
 
 log = logging.getLogger("weir.steps")
+
+_text = lru_cache(maxsize=4_096)(encode)  # an execution's steps all name it and its workflow
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,15 +61,14 @@ class StepRunner:
         scope = self.scope(run, path, at)
         outcome = await self._outcome(run, program, path, attempt, cause, scope, at)
         outcome = self._bounded(outcome)
-        handles = taken_handles(program.node, outcome, run.program.plan.nodes[step.node].kind.output_handles)
+        handles = taken_handles(program, outcome)
         decisions = await self._decisions(run, step.node, handles, outcome, scope)
         return Ran(outcome=outcome, decisions=decisions, ms=round((perf_counter() - started) * 1000, 3))
 
     async def skipped(self, run: Run, path: str, output: JSON, at: datetime) -> JSONObject:
         """The decisions on the edges of a step that somebody skipped with this output."""
         step = run.draft.steps[path]
-        kind = run.program.plan.nodes[step.node].kind
-        outcome = Completed(output=output, handles=kind.output_handles[:1])
+        outcome = Completed(output=output, handles=run.program.nodes[step.node].onward)
         return await self._decisions(run, step.node, outcome.handles, outcome, self.scope(run, path, at))
 
     def scope(self, run: Run, path: str, at: datetime) -> dict[str, JSON]:
@@ -80,12 +82,12 @@ class StepRunner:
             "vars": draft.vars,
             "error": step_error(draft.steps, path),
             "execution": self._about(run),
-            "workflow": {"id": encode("workflow", run.workflow_id), "name": run.program.workflow_name},
+            "workflow": {"id": _text("workflow", run.workflow_id), "name": run.program.workflow_name},
             "now": at.isoformat(),
         }
 
     def _about(self, run: Run) -> JSONObject:
-        about: dict[str, JSON] = {"id": encode("execution", run.execution_id), "trigger": run.draft.trigger}
+        about: dict[str, JSON] = {"id": _text("execution", run.execution_id), "trigger": run.draft.trigger}
         if run.program.callbacks:
             about["callbacks"] = {name: self._link(run, name) for name in run.program.callbacks}
         return about
@@ -121,7 +123,7 @@ class StepRunner:
                     input=scope["input"],
                     scope=scope,
                     at=at,
-                    idempotency_key=f"{encode('execution', run.execution_id)}:{path}",
+                    idempotency_key=f"{_text('execution', run.execution_id)}:{path}",
                     services=self._services(run.tenant_id),
                     timeout=node.timeout,
                 )
@@ -185,17 +187,17 @@ class StepRunner:
         return decisions
 
 
-def taken_handles(node: Node, outcome: Outcome, available: Sequence[str]) -> tuple[str, ...]:
+def taken_handles(program: NodeProgram, outcome: Outcome) -> tuple[str, ...]:
     """The output handles an outcome takes; a failure's depend on the node's `onError`."""
     match outcome:
         case Completed():
             return outcome.handles
         case Failed():
-            match node.on_error:
+            match program.node.on_error:
                 case OnError.ROUTE:
                     return (ERROR,)
                 case OnError.CONTINUE:
-                    return tuple(handle for handle in available if handle != ERROR)[:1]
+                    return program.onward
                 case OnError.FAIL:
                     return ()
         case Waiting() | Ended():

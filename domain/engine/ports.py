@@ -155,6 +155,10 @@ class Ownership(Protocol):
         """Let go; gives back those that were NOT released because their inbox holds something (keep them)."""
         ...
 
+    async def owned(self, worker: WorkerId) -> Mapping[ExecutionId, int]:
+        """The epochs of everything this worker owns."""
+        ...
+
     async def inbox(self, worker: WorkerId) -> Sequence[InboxMessage]:
         """Every message for executions this worker owns, oldest first: few rows, read when announced and slowly."""
         ...

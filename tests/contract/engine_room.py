@@ -23,8 +23,9 @@ from app.settings import Settings
 from db.connections import EnginePool
 from db.inbox import PostgresInbox
 from db.starts import PostgresStarts
+from db.sweeps import PostgresSweeping
 from domain.engine.events import TERMINAL, Event, EventKind
-from domain.engine.ports import Append, ExecutionStatus, InboxKind
+from domain.engine.ports import Append, ExecutionStatus, InboxKind, Swept
 from domain.executions_prepare import Origin, StartRequest, prepare
 from domain.formats.stored import definition_to_json
 from domain.graphs import Definition
@@ -34,6 +35,7 @@ from domain.json import JSON, JSONObject
 from domain.starts import NewExecution
 from domain.versions import Version, content_hash
 from jobs.queue import ArqDoorbell
+from jobs.sweeper import Sweeper
 from tests.contract.ledger import until
 from tests.databases import make_tenant
 
@@ -155,7 +157,11 @@ class EngineRoom:
         self, published: Published, values: Sequence[JSON], *, ring: bool = True, at: datetime | None = None
     ) -> list[ExecutionId]:
         """One execution for each input, in one commit."""
-        new = [self.prepared(published, value, at=at) for value in values]
+        return await self.insert(published, [self.prepared(published, value, at=at) for value in values], ring=ring)
+
+    async def insert(
+        self, published: Published, new: Sequence[NewExecution], *, ring: bool = True
+    ) -> list[ExecutionId]:
         await PostgresStarts(self.pool).insert(published.tenant_id, new)
         ids = [each.id for each in new]
         if ring:
@@ -194,6 +200,9 @@ class EngineRoom:
     ) -> Posted:
         message: JSONObject = {"name": name, "payload": payload}
         return await self.post(execution, InboxKind.SIGNAL, message, key=key or f"{name}:{uuid.uuid7().hex}", ring=ring)
+
+    async def sweep(self) -> Swept:
+        return await Sweeper(PostgresSweeping(self.pool), self.doorbell).once()
 
     # Hearing
 
@@ -241,6 +250,10 @@ class EngineRoom:
         await until(
             self.pool, "SELECT owner IS NULL AND status = $2 FROM execution WHERE id = $1", execution, status.value
         )
+
+    async def clock_passes(self, moment: str) -> None:
+        """Return once this moment, in ISO 8601, is over."""
+        await until(self.pool, "SELECT clock_timestamp() > $1::timestamptz", datetime.fromisoformat(moment))
 
     async def log(self, execution: ExecutionId) -> list[Event]:
         """What the log holds, in order."""

@@ -9,7 +9,6 @@ import asyncpg
 import pytest
 
 from app.clock import utc_now
-from db.starts import PostgresStarts
 from domain.engine.events import EventKind
 from domain.graphs import Edge, Node, Retry
 from domain.ids import ExecutionId
@@ -291,7 +290,7 @@ async def test_a_log_that_does_not_fit_its_version_ends_as_unrunnable(room: Engi
     new = room.prepared(published)
     (first,) = new.events
     torn = (first, replace(first, seq=3, kind=EventKind.STEP_COMPLETED, node="start", path="start"))
-    await PostgresStarts(room.pool).insert(published.tenant_id, [replace(new, events=torn)])
+    await room.insert(published, [replace(new, events=torn)])
 
     async with room.running():
         ending = await room.ending(new.id)

@@ -81,7 +81,7 @@ async def test_a_start_writes_the_row_and_its_first_events(
     )
     assert [tuple(event) for event in events] == [
         (1, tenant, 0, "EXECUTION_STARTED", '{"input":null}', NOW),
-        (2, tenant, 0, "SEEDED", '{"steps": ["a"]}', NOW),
+        (2, tenant, 0, "SEEDED", '{"steps":["a"]}', NOW),
     ]
 
 
