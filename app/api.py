@@ -5,7 +5,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
-from typing import cast
+from typing import Any, cast
 
 import uuid_utils.compat as uuid
 from arq.connections import ArqRedis, create_pool
@@ -36,6 +36,7 @@ from domain.ids import TenantId
 from domain.sessions import SignIn
 from jobs.live_feed import RedisLiveFeed
 from jobs.nodes.catalog import CATALOG
+from jobs.publisher import Publisher
 from jobs.queue import ArqDoorbell, redis_settings, serialize
 from jobs.sandbox.evaluator import Evaluator
 from jobs.sandbox.sandbox import Sandbox
@@ -76,6 +77,8 @@ async def running_api(
         stack.push_async_callback(pool.close)
         arq: ArqRedis = await create_pool(redis_settings(redis_url), job_serializer=serialize)
         stack.push_async_callback(arq.aclose)
+        publisher = Publisher(arq)
+        stack.push_async_callback(publisher.close)
         feed = RedisLiveFeed(arq, partial(heads, pool))
         feed.start()
         stack.push_async_callback(feed.close)
@@ -86,6 +89,7 @@ async def running_api(
             starts=PostgresStarts(pool),
             inbox=PostgresInbox(pool),
             doorbell=ArqDoorbell(arq),
+            changes=publisher,
             feed=feed,
             catalog=CATALOG,
             plans=Plans(CATALOG),
@@ -139,4 +143,4 @@ def _postgres(pool: EnginePool) -> Callable[[], object]:
 
 
 def _redis(arq: ArqRedis) -> Callable[[], object]:
-    return cast("Callable[[], object]", arq.ping)
+    return cast("Any", arq).ping

@@ -81,22 +81,23 @@ async def running_engine(
         stack.push_async_callback(arq.aclose)
         publisher = Publisher(arq)
         stack.push_async_callback(publisher.close)
-        journal = PostgresJournal(pool, on_committed=_tee(publisher.committed, options.watch))
-        journal.start()
-        stack.push_async_callback(journal.close)
-        evaluator = Evaluator(await stack.enter_async_context(Sandbox()))
         liveness = PostgresLiveness(pool)
         await liveness.register(worker, utc_now(), host=socket.gethostname(), pid=os.getpid())
         stack.push_async_callback(_retire, liveness, worker)
         heartbeat = Heartbeat(database_url, worker)
         heartbeat.start()
         stack.push_async_callback(asyncio.to_thread, heartbeat.stop)
+        journal = PostgresJournal(pool, on_committed=_tee(publisher.committed, options.watch))
+        journal.start()
+        stack.push_async_callback(journal.close)  # before the worker signs off, else its last events are refused
+        evaluator = Evaluator(await stack.enter_async_context(Sandbox()))
         executor = Executor(
             worker=worker,
             journal=journal,
             ownership=PostgresOwnership(pool),
             programs=Programs(PostgresDefinitions(pool), CATALOG),
             pulse=heartbeat,
+            changes=publisher,
             clock=utc_now,
             capacity=settings.worker_capacity,
             only=options.only,

@@ -237,6 +237,7 @@ class _LocalRun:
             executions=stores.executions,
             starts=services.starts,
             doorbell=services.doorbell,
+            changes=services.changes,
             ids=services.ids,
         )
         for first in range(0, len(executions), MAX_STARTS):

@@ -13,7 +13,7 @@ from domain.executions import Execution, ExecutionReader
 from domain.executions_prepare import Origin, StartRequest, prepare, refuse_request, refuse_status
 from domain.ids import ExecutionId, TenantId, VersionId, WorkflowId, encode
 from domain.inbox import Doorbell
-from domain.live import Events, Follower, LiveFeed, Lost
+from domain.live import Changed, Changes, Events, Follower, LiveFeed, Lost
 from domain.sources import Ids
 from domain.starts import NewExecution, Starts, StartStatus
 from domain.versions import Version, VersionStore, unnumbered
@@ -33,6 +33,7 @@ class Starting:
     executions: ExecutionReader
     starts: Starts
     doorbell: Doorbell
+    changes: Changes
     ids: Ids
 
 
@@ -99,9 +100,10 @@ async def commit(executions: Sequence[NewExecution], *, given: Starting) -> Sequ
     if not executions:
         return []
     results = await given.starts.insert(given.tenant_id, executions)
-    fresh = [result.execution_id for result in results if result.status is StartStatus.STARTED]
+    fresh = [new for new, result in zip(executions, results, strict=True) if result.status is StartStatus.STARTED]
     if fresh:
-        await given.doorbell.ring(given.tenant_id, fresh)
+        given.changes.announce(given.tenant_id, [_pending(new) for new in fresh])
+        await given.doorbell.ring(given.tenant_id, [new.id for new in fresh])
     repeated = [result.execution_id for result in results if result.status is StartStatus.REPEATED]
     earlier = {found.id: found for found in await given.executions.by_ids(repeated)} if repeated else {}
     answers: list[Execution | Refusal] = []
@@ -185,6 +187,12 @@ async def _until_over(execution: Execution, follower: Follower, reader: Executio
 async def _reread(execution: Execution, reader: ExecutionReader) -> Execution:
     found = await reader.by_ids([execution.id])
     return found[0] if found else execution
+
+
+def _pending(new: NewExecution) -> Changed:
+    return Changed(
+        execution_id=new.id, workflow_id=new.workflow_id, status=ExecutionStatus.PENDING, at=new.created_at
+    )
 
 
 def _as_started(new: NewExecution) -> Execution:

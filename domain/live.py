@@ -47,6 +47,12 @@ class Lost:
 LiveMessage = Events | Activity | Changed | Lost
 
 
+class Changes(Protocol):
+    def announce(self, tenant_id: TenantId, changes: Sequence[Changed]) -> None:
+        """Tell those who watch the tenant's list; may be lost."""
+        ...
+
+
 class Follower(Protocol):
     async def next(self) -> LiveMessage:
         """The next message, waiting for it; a follower that fell behind gets Lost instead of what was dropped."""

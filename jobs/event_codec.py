@@ -14,6 +14,7 @@ from domain.live import Activity, Changed, Events, LiveMessage, Lost
 
 _MOST_BYTES = 65_536
 """A larger message is replaced by a hint to read the log: live frames carry no megabytes."""
+_READ_THE_LOG = b"null"
 
 
 def execution_channel(tenant: TenantId, execution: ExecutionId) -> str:
@@ -25,22 +26,24 @@ def tenant_channel(tenant: TenantId) -> str:
 
 
 def encode_events(events: Sequence[Event]) -> bytes:
-    message = orjson.dumps(
+    rows = [
         [
-            [
-                event.seq,
-                event.kind,
-                event.at,
-                event.epoch,
-                event.node,
-                event.path,
-                event.attempt,
-                event.payload,
-            ]
-            for event in events
+            event.seq,
+            event.kind,
+            event.at,
+            event.epoch,
+            event.node,
+            event.path,
+            event.attempt,
+            event.payload,
         ]
-    )
-    return message if len(message) <= _MOST_BYTES else b"null"
+        for event in events
+    ]
+    try:
+        message = orjson.dumps(rows)
+    except TypeError:  # the database has its own way to write what this cannot
+        return _READ_THE_LOG
+    return message if len(message) <= _MOST_BYTES else _READ_THE_LOG
 
 
 def encode_activity(path: str, node: str, attempt: int, status: str, at: datetime) -> bytes:

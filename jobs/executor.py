@@ -25,6 +25,7 @@ from domain.engine.results import next_due
 from domain.engine.state import Lifecycle, State, StepStatus, from_json, to_json
 from domain.ids import ExecutionId, VersionId, WorkerId, encode
 from domain.json import JSON
+from domain.live import Changed, Changes
 from domain.sources import Clock
 from jobs.driver import Driver
 from jobs.programs import EMPTY, Program, Programs, Unrunnable
@@ -63,6 +64,7 @@ class Executor:
         ownership: Ownership,
         programs: Programs,
         pulse: Pulse,
+        changes: Changes,
         clock: Clock,
         capacity: int,
         only: Sequence[ExecutionId] | None = None,
@@ -72,6 +74,7 @@ class Executor:
         self._ownership = ownership
         self._programs = programs
         self._pulse = pulse
+        self._changes = changes
         self._lapses = 0
         self._clock = clock
         self._capacity = capacity
@@ -267,20 +270,28 @@ class Executor:
         sequences = {run.execution_id: run.draft.seq for run in leaving}
         for run in leaving:
             run.adopted = False
+        partings = [self._parting(run) for run in leaving]
         try:
-            kept = set(await self._ownership.release([self._parting(run) for run in leaving]))
+            kept = set(await self._ownership.release(partings))
         except (OSError, ConnectionError, TimeoutError) as error:
             log.warning("letting go failed, trying again: %s", error)
             await asyncio.sleep(0.5)
             kept = set(sequences)
             self._leaving |= {run.execution_id: run for run in leaving}
             self._leave.set()
-        for run in leaving:
+        for run, parting in zip(leaving, partings, strict=True):
             run.adopted = True
             if run.execution_id not in kept:
                 self.driver.drop(run)
+                self._announce(run, parting.status)
         if kept:
             self._mail.set()
+
+    def _announce(self, run: Run, status: ExecutionStatus) -> None:
+        change = Changed(
+            execution_id=run.execution_id, workflow_id=run.workflow_id, status=status, at=self._clock()
+        )
+        self._changes.announce(run.tenant_id, [change])
 
     def _parting(self, run: Run) -> Release:
         state = freeze(run.draft)

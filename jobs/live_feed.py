@@ -95,13 +95,13 @@ class RedisLiveFeed:
 
     @asynccontextmanager
     async def _following(self, channel: str, execution: ExecutionId | None) -> AsyncGenerator[BoundedFollower]:
-        topic = self._topics.get(channel)
-        if topic is None:
-            topic = self._topics[channel] = _Topic(execution)
-            await self._tell_redis("subscribe", channel)
+        new = channel not in self._topics
+        topic = self._topics.setdefault(channel, _Topic(execution))
         follower = BoundedFollower()
         topic.followers.add(follower)
         try:
+            if new:
+                await self._tell_redis("subscribe", channel)
             await self._acknowledged(topic)
             yield follower
         finally:
@@ -116,6 +116,7 @@ class RedisLiveFeed:
             await asyncio.wait_for(topic.acknowledged.wait(), _LOOK)
         except TimeoutError:
             log.warning("Redis has not acknowledged a subscription; reading the log instead")
+            topic.acknowledged.set()  # when it does so at last, there was a gap
 
     async def _tell_redis(self, verb: str, channel: str) -> None:
         if self._pubsub is None:
@@ -129,8 +130,10 @@ class RedisLiveFeed:
         while True:
             pubsub: Any = cast("Any", self._redis).pubsub()
             try:
-                await pubsub.subscribe(_CONTROL, *self._topics)
-                self._pubsub = pubsub
+                await pubsub.subscribe(_CONTROL)
+                self._pubsub = pubsub  # from here on a new topic subscribes by itself
+                if self._topics:
+                    await pubsub.subscribe(*self._topics)
                 async for message in pubsub.listen():
                     self._hear(message)
             except (RedisError, OSError) as error:
@@ -138,9 +141,6 @@ class RedisLiveFeed:
             finally:
                 self._pubsub = None
                 await pubsub.aclose()
-            for topic in self._topics.values():
-                topic.acknowledged.clear()
-                topic.tell(Lost())
             await asyncio.sleep(0.2)
 
     def _hear(self, message: Mapping[str, Any]) -> None:
@@ -149,7 +149,7 @@ class RedisLiveFeed:
             return
         if message["type"] == "subscribe":
             if topic.acknowledged.is_set():
-                topic.tell(Lost())  # subscribed again by itself: there was a gap
+                topic.tell(Lost())  # subscribed again: there was a gap
             topic.acknowledged.set()
         elif message["type"] == "message":
             topic.tell(decode(message["data"]))

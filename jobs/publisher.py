@@ -12,7 +12,8 @@ from redis.exceptions import RedisError
 from domain.engine.events import EventKind
 from domain.engine.ports import Append, ExecutionStatus
 from domain.engine.state import StepStatus
-from domain.ids import ExecutionId
+from domain.ids import ExecutionId, TenantId
+from domain.live import Changed
 from jobs.event_codec import (
     encode_activity,
     encode_change,
@@ -38,7 +39,7 @@ _CHANGES = {
 
 
 class Publisher:
-    """Implements Announcer, and is the journal's `on_committed`."""
+    """Implements Announcer and `domain.live.Changes`, and is the journal's `on_committed`."""
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
@@ -60,6 +61,12 @@ class Publisher:
             if status is not None and append.workflow_id is not None:
                 change = encode_change(append.execution_id, append.workflow_id, status, last.at)
                 self._put(tenant_channel(append.tenant_id), change)
+
+    def announce(self, tenant_id: TenantId, changes: Sequence[Changed]) -> None:
+        """Implements `domain.live.Changes`."""
+        for change in changes:
+            message = encode_change(change.execution_id, change.workflow_id, change.status, change.at)
+            self._put(tenant_channel(tenant_id), message)
 
     def step_began(self, run: Run, path: str, node: str, attempt: int, at: datetime) -> None:
         message = encode_activity(path, node, attempt, StepStatus.ACTIVE, at)

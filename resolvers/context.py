@@ -13,7 +13,7 @@ from domain.executions_start import Starting
 from domain.expressions_try import Evaluator
 from domain.ids import TenantId
 from domain.inbox import Doorbell, Inbox
-from domain.live import LiveFeed
+from domain.live import Changes, LiveFeed
 from domain.live_frames import Watching
 from domain.nodes import NodeCatalog
 from domain.sessions import Identity
@@ -47,6 +47,7 @@ class Services:
     starts: Starts
     inbox: Inbox
     doorbell: Doorbell
+    changes: Changes
     feed: LiveFeed
     catalog: NodeCatalog
     plans: Plans
@@ -98,6 +99,7 @@ class RequestContext:
             executions=self.stores.executions,
             starts=self.services.starts,
             doorbell=self.services.doorbell,
+            changes=self.services.changes,
             ids=self.services.ids,
         )
 

@@ -35,6 +35,7 @@ from domain.nodes import NodeCatalog
 from domain.sessions import SignIn
 from domain.tenancy import Tenant
 from jobs.live_feed import RedisLiveFeed
+from jobs.publisher import Publisher
 from jobs.queue import ArqDoorbell, redis_settings, serialize
 from jobs.sandbox.evaluator import Evaluator
 from jobs.sandbox.sandbox import Sandbox
@@ -67,6 +68,8 @@ async def application(pool: EnginePool, redis_url: str, catalog: NodeCatalog) ->
     async with AsyncExitStack() as stack:
         arq: ArqRedis = await create_pool(redis_settings(redis_url), job_serializer=serialize)
         stack.push_async_callback(arq.aclose)
+        publisher = Publisher(arq)
+        stack.push_async_callback(publisher.close)
         feed = RedisLiveFeed(arq, partial(heads, pool))
         feed.start()
         stack.push_async_callback(feed.close)
@@ -77,6 +80,7 @@ async def application(pool: EnginePool, redis_url: str, catalog: NodeCatalog) ->
             starts=PostgresStarts(pool),
             inbox=PostgresInbox(pool),
             doorbell=ArqDoorbell(arq),
+            changes=publisher,
             feed=feed,
             catalog=catalog,
             plans=Plans(catalog),
