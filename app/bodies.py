@@ -8,12 +8,16 @@ from starlette.requests import Request
 
 from domain.errors import Invalid, TooLarge
 from domain.json import JSON
+from domain.storable import checked
+
+_MOST_FIELDS = 1_000
 
 
 async def read_body(request: Request, *, limit: int) -> JSON:
     """The parsed JSON or form, else the text; None for an empty body.
 
-    Raises TooLarge beyond `limit` bytes and Invalid for a body that is not what its content type says.
+    Raises TooLarge beyond `limit` bytes or too deep, Invalid for a body that is not what its content type says or
+    holds what cannot be stored.
     """
     received = bytearray()
     async for chunk in request.stream():
@@ -23,11 +27,17 @@ async def read_body(request: Request, *, limit: int) -> JSON:
     if not received:
         return None
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    text = _text(bytes(received))
+    value = _parsed(kind, bytes(received))
+    checked(value, "body")
+    return value
+
+
+def _parsed(kind: str, raw: bytes) -> JSON:
+    text = _text(raw)
     if kind == "application/x-www-form-urlencoded":
         return dict(_pairs(text))
     if kind == "application/json" or kind.endswith("+json"):
-        return _json(bytes(received))
+        return _json(raw)
     return text
 
 
@@ -48,4 +58,7 @@ def _json(raw: bytes) -> JSON:
 
 
 def _pairs(text: str) -> list[tuple[str, str]]:
-    return parse_qsl(text, keep_blank_values=True, max_num_fields=1_000)
+    try:
+        return parse_qsl(text, keep_blank_values=True, max_num_fields=_MOST_FIELDS)
+    except ValueError as error:
+        raise Invalid(f"The form has more than {_MOST_FIELDS:,} fields", path=("body",)) from error

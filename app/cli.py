@@ -25,7 +25,7 @@ COMMANDS = {
     "worker": Entry(target="app.cli_up:worker", summary="A worker process alone."),
     "scheduler": Entry(target="app.cli_up:scheduler", summary="The scheduler process alone."),
     "migrate": Entry(target="app.cli_migrate:migrate", summary="Bring the database to the current schema."),
-    "export-schema": Entry(target="app.cli_migrate:export_schema", summary="Write schema.graphql."),
+    "export-schema": Entry(target="app.cli_schema:export_schema", summary="Write schema.graphql."),
     "bench": Entry(target="app.cli_bench:bench", summary="Measure this machine."),
     "doctor": Entry(target="app.cli_doctor:doctor", summary="Say what is there and what is wrong."),
     "check": Entry(target="app.cli_check:check", summary="Format, lint, types, import rules, drift, tests."),

@@ -14,6 +14,7 @@ from domain.ids import encode
 from domain.inbox import Doorbell, Inbox, Posted
 from domain.json import JSON
 from domain.sources import Ids
+from domain.storable import checked
 
 _LIMIT = 1024 * 1024
 
@@ -39,9 +40,11 @@ class ResumeEndpoint:
     async def _resume(self, request: Request) -> Response:
         callback = read_token(self._secret, str(request.path_params["token"]))
         body = await read_body(request, limit=_LIMIT)
+        query: dict[str, JSON] = dict(request.query_params)
+        checked(query, "query")
         value: dict[str, JSON] = {
             "method": request.method,
-            "query": dict(request.query_params),
+            "query": query,
             "headers": _harmless(request),
             "body": body,
         }

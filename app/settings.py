@@ -64,7 +64,7 @@ class Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     database_url: Annotated[str, _url("postgresql", "postgres")] | None = Field(default=None, repr=False)
-    """An ordinary PostgreSQL (15 or later), such as `postgresql://user:password@host/weir`. Unset: the embedded one in
+    """An ordinary PostgreSQL (17 or later), such as `postgresql://user:password@host/weir`. Unset: the embedded one in
     the data directory."""
     redis_url: Annotated[str, _url("redis", "rediss", "unix")] | None = Field(default=None, repr=False)
     """An ordinary Redis (6.2 or later), such as `redis://host:6379/0`. Unset: the embedded one."""

@@ -1,8 +1,9 @@
 """Subscriptions: what is shown live of one execution, and of all of a tenant's."""
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Hashable, Sequence
+from contextlib import aclosing
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, cast
 
 import strawberry
 
@@ -15,10 +16,14 @@ from domain.live import Activity
 from domain.live_frames import CaughtUp, End, EventBatch, Frame, Gap
 from domain.live_list import ListChange
 from resolvers import executions
+from resolvers.context import RequestContext
+from schema.broadcasts import Told
+from schema.cohorts import Audience, Shared
 from schema.enums import ExecutionStatus, StepStatus
 from schema.execution_log import ExecutionEventType, StepType, event_cursor, read_event_cursor
 from schema.executions import ExecutionFilterInput, ExecutionType
 from schema.info import Info
+from schema.protection import ProtectedSchema
 from schema.scalars import Cursor
 
 
@@ -123,17 +128,48 @@ class Subscription:
     )
     async def execution_events(
         self, info: Info, id: strawberry.ID, after: Cursor | None = None
-    ) -> AsyncGenerator[Frame, None]:
+    ) -> AsyncGenerator[Shared, None]:
         execution_id = ExecutionId(decode("execution", id))
         seq = read_event_cursor(execution_id, after)
-        return await executions.watch(info.context, execution_id, seq)
+        return _shared_frames(await executions.watch(info.context, execution_id, seq), _audience(info.context))
 
     @strawberry.subscription(
         graphql_type=ExecutionChange,
         description="Changes of the tenant's executions, without end; no cursor: after a gap it says refetch.",
     )
-    async def executions(
-        self, info: Info, filter: ExecutionFilterInput | None = None
-    ) -> AsyncGenerator[ListChange, None]:
+    async def executions(self, info: Info, filter: ExecutionFilterInput | None = None) -> AsyncGenerator[Shared, None]:
         chosen = filter.chosen() if filter else ExecutionFilter()
-        return executions.watch_list(info.context, chosen)
+        audience = _audience(info.context)
+        source = executions.watch_list(info.context, chosen)
+        key = ("executions", audience.tenant, audience.permissions, chosen)
+        changes = cast("ProtectedSchema", info.schema).broadcasts.joined(key, source, ListChange(execution=None))
+        return _shared_changes(changes, audience)
+
+
+def _audience(context: RequestContext) -> Audience:
+    who = context.principal
+    return Audience(tenant=who.tenant_id, permissions=who.permissions, person=who.actor.user_id)
+
+
+async def _shared_frames(frames: AsyncGenerator[Frame, None], audience: Audience) -> AsyncGenerator[Shared, None]:
+    """Each watcher reads the log for itself; what it is shown of it depends on nothing that ever changes."""
+    async with aclosing(frames):
+        async for frame in frames:
+            yield Shared(frame=frame, identity=_identity(frame), audience=audience)
+
+
+def _identity(frame: Frame) -> Hashable:
+    match frame:
+        case EventBatch(execution_id=execution_id, events=events):
+            return EventBatch, execution_id, events[0].seq, events[-1].seq
+        case _:
+            return frame  # itself a value
+
+
+async def _shared_changes(
+    changes: AsyncGenerator[Told[ListChange], None], audience: Audience
+) -> AsyncGenerator[Shared, None]:
+    """All are told of a change at the same moment, and so shown the execution as it is then."""
+    async with aclosing(changes):
+        async for told in changes:
+            yield Shared(frame=told.value, identity=told.number, audience=audience)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
+from functools import cached_property, lru_cache, partial
 from typing import Any, cast
 
 from graphql import (
@@ -23,9 +23,12 @@ from strawberry.types import ExecutionContext
 from strawberry.types.graphql import OperationType
 
 from schema import introspection
+from schema.broadcasts import Broadcasts
+from schema.cohorts import Cohorts, Shared
 from schema.costs import Pricing
 from schema.limits import Limits, excesses
 from schema.masking import presented
+from schema.selections import Selection, selection_of
 
 RULES = tuple(specified_rules)
 
@@ -101,8 +104,7 @@ class Protection(SchemaExtension):
         yield
 
     def get_results(self) -> dict[str, Any]:
-        # Said once for an answer; a subscription would repeat it with each of its events.
-        if self._cost is None or self.execution_context.operation_type is OperationType.SUBSCRIPTION:
+        if self._cost is None:
             return {}
         return {"cost": {"requested": self._cost, "maximum": self._limits.cost}}
 
@@ -115,7 +117,8 @@ class Protection(SchemaExtension):
         cost = checked.pricing.cost(context.operation_name, context.variables or {})
         if cost > self._limits.cost:
             return [_too_costly(cost, self._limits.cost)]
-        self._cost = cost
+        # Said once for an answer; a subscription would repeat it with each of its events.
+        self._cost = None if context.operation_type is OperationType.SUBSCRIPTION else cost
         return []
 
 
@@ -130,13 +133,33 @@ def _too_costly(cost: int, maximum: int) -> GraphQLError:
     )
 
 
-class FreshForEachEvent(StrawberryGraphQLCoreExecutionContext):
-    """Executes each event with a renewed context, so that loaders keep nothing of the event before."""
+class EventExecutor(StrawberryGraphQLCoreExecutionContext):
+    """Executes each event with a renewed context, so that loaders keep nothing of the event before.
+
+    What a subscription yields as `Shared` is executed once for all who are shown it.
+    """
+
+    cohorts: Cohorts  # of the schema that makes a class of its own
 
     def build_per_event_executor(self, payload: Any) -> Any:
-        executor = cast("Any", super().build_per_event_executor(payload))  # pyright: ignore[reportUnknownMemberType] -- graphql-core leaves a type parameter open
+        if isinstance(payload, Shared):
+            return self.cohorts.turn(self._selection, payload, partial(self._execute, payload.frame))
+        return self._for(payload)
+
+    def _execute(self, frame: object) -> Any:
+        return self._for(frame).execute_operation(False)
+
+    def _for(self, event: object) -> Any:
+        executor = cast("Any", super().build_per_event_executor(event))  # pyright: ignore[reportUnknownMemberType] -- graphql-core leaves a type parameter open
         executor.context_value = executor.context_value.renewed()
         return executor
+
+    @cached_property
+    def _selection(self) -> Selection:
+        """One for all events of the subscription."""
+        raw = {name: source.value for name, source in self.variable_values.sources.items()}
+        fragments = tuple(self.fragment_definitions.values())
+        return selection_of(self.schema, self.operation, fragments, raw, self.operation_extensions)
 
 
 class ProtectedSchema(Schema):
@@ -155,6 +178,8 @@ class ProtectedSchema(Schema):
         scalar_overrides: Mapping[object, Any] | None = None,
     ) -> None:
         bounds = limits or Limits()
+        self.cohorts = Cohorts()
+        self.broadcasts = Broadcasts()
         super().__init__(  # pyright: ignore[reportUnknownMemberType] -- Strawberry leaves a type parameter open
             query,
             mutation,
@@ -162,7 +187,7 @@ class ProtectedSchema(Schema):
             types=types,
             config=replace(config or StrawberryConfig(), disable_field_suggestions=True),
             extensions=[lambda: Protection(self.documents, bounds), *extensions],
-            execution_context_class=FreshForEachEvent,
+            execution_context_class=type("Executor", (EventExecutor,), {"cohorts": self.cohorts}),
             scalar_overrides=scalar_overrides,
         )
         self.documents = Documents(self._schema, bounds)

@@ -1,4 +1,4 @@
-"""The messages of graphql-transport-ws that a client sends: changes when the protocol does.
+"""The messages of graphql-transport-ws: changes when the protocol does.
 
 https://github.com/enisdenjo/graphql-ws/blob/master/PROTOCOL.md; checked as strictly as by its reference server.
 """
@@ -81,6 +81,11 @@ def read(text: str) -> ClientMessage:
             return Complete(id=message.text("id"))
         case unknown:
             raise Violation(4400, f"A client sends no message of the type {unknown[:40]!r}")
+
+
+def next_head(operation_id: str) -> str:
+    """What stands before the payload of each `next` message of the operation; after it only `}` is missing."""
+    return f'{{"id":{orjson.dumps(operation_id).decode()},"type":"next","payload":'
 
 
 def _object(name: str, value: object) -> JSONObject:

@@ -10,8 +10,9 @@ from contextlib import suppress
 from typing import Any
 
 from domain.errors import Unauthenticated
+from schema.cohorts import written
 from schema.masking import unexpected
-from schema.payloads import encoded, payload
+from schema.payloads import encoded
 
 HEADERS: Mapping[str, str] = {
     "Cache-Control": "no-store, no-transform",  # an intermediary that compresses would hold events back
@@ -35,7 +36,7 @@ async def events(
     # Each step is its own task, so that waiting for it can be interrupted; all share one context, since what a
     # context variable is set to in one step must be there in the next.
     context = contextvars.copy_context()
-    step: asyncio.Task[dict[str, object] | None] | None = None
+    step: asyncio.Task[str | None] | None = None
     try:
         while True:
             step = asyncio.create_task(_step(results), context=context)
@@ -60,13 +61,13 @@ async def _done(step: asyncio.Task[Any], timeout: float) -> bool:
     return step.done()
 
 
-async def _step(results: AsyncGenerator[Any, None]) -> dict[str, object] | None:
+async def _step(results: AsyncGenerator[Any, None]) -> str | None:
     """The payload of the next result; None after the last."""
     try:
         result = await anext(results, None)
     except Exception as error:
-        return {"errors": [unexpected(error).formatted]}
-    return None if result is None else payload(result)
+        return _refused(error)
+    return None if result is None else written(result)
 
 
 async def _close(results: AsyncGenerator[Any, None], step: asyncio.Task[Any] | None) -> None:
@@ -77,10 +78,13 @@ async def _close(results: AsyncGenerator[Any, None], step: asyncio.Task[Any] | N
     await results.aclose()
 
 
-def _expired() -> dict[str, object]:
-    refusal = Unauthenticated("Token expired", remedy="Subscribe again with a new one.")
-    return {"errors": [unexpected(refusal).formatted]}
+def _expired() -> str:
+    return _refused(Unauthenticated("Token expired", remedy="Subscribe again with a new one."))
 
 
-def _next(value: Mapping[str, object]) -> bytes:
-    return b"event: next\ndata: " + encoded(value) + b"\n\n"
+def _refused(error: Exception) -> str:
+    return encoded({"errors": [unexpected(error).formatted]}).decode()
+
+
+def _next(response: str) -> bytes:
+    return f"event: next\ndata: {response}\n\n".encode()

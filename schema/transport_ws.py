@@ -18,10 +18,11 @@ from strawberry.http.websocket_origin import is_same_origin, normalize_allowed_o
 from strawberry.types import ExecutionResult
 
 from domain.errors import QuotaExceeded, Refusal, Unauthenticated
+from schema.cohorts import written
 from schema.masking import unexpected
-from schema.payloads import encoded, is_refused, payload
+from schema.payloads import encoded, is_refused
 from schema.transport import Authenticate, C, Clock, TransportSettings, credentials_in, seconds_left, utc_now
-from schema.transport_messages import Complete, ConnectionInit, Ping, Pong, Subscribe, Violation, read
+from schema.transport_messages import Complete, ConnectionInit, Ping, Pong, Subscribe, Violation, next_head, read
 
 PROTOCOL = "graphql-transport-ws"
 REASON_BYTES = 123  # what a close frame can carry
@@ -161,6 +162,7 @@ class Conversation(Generic[C]):
         self._operations[request.id] = asyncio.create_task(self._operate(request, self._session.renewed()))
 
     async def _operate(self, request: Subscribe, context: C) -> None:
+        head = next_head(request.id)
         try:
             results = await self._schema.stream(
                 request.query,
@@ -177,7 +179,7 @@ class Conversation(Generic[C]):
                         self._operations.pop(request.id, None)
                         await self._refuse(request.id, result.errors or [])
                         return
-                    await self._send({"id": request.id, "type": "next", "payload": payload(result)})
+                    await self._send_text(f"{head}{written(result)}}}")
             # Forgotten before the last message leaves: the client may use the id again at once.
             self._operations.pop(request.id, None)
             await self._send({"id": request.id, "type": "complete"})
@@ -192,9 +194,12 @@ class Conversation(Generic[C]):
         await self._send({"id": operation_id, "type": "error", "payload": shown})
 
     async def _send(self, message: Mapping[str, object]) -> None:
+        await self._send_text(encoded(message).decode())
+
+    async def _send_text(self, text: str) -> None:
         if self._socket.application_state is not WebSocketState.CONNECTED:
             raise WebSocketDisconnect
-        await self._socket.send_text(encoded(message).decode())
+        await self._socket.send_text(text)
 
     async def _time_out(self) -> None:
         if self._session is None:

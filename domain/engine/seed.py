@@ -3,7 +3,7 @@
 They are copied, not referred to, so that retention of the first execution can never break the second.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from domain.engine.events import Event, EventKind
 from domain.engine.plan import Plan
@@ -20,13 +20,14 @@ def failed_path(state: State) -> str | None:
 
 
 def seed(
-    plan: Plan, state: State, events: Iterable[Event], *, source: str, path: str, overrides: JSONObject | None = None
+    plan: Plan, state: State, events: Sequence[Event], *, source: str, path: str, overrides: JSONObject | None = None
 ) -> JSONObject:
     """The SEEDED payload to run again from `path`: everything finished that does not depend on that step.
 
+    Whatever else had failed for good runs again too, for taken over it would end the new execution before it began.
     `overrides` maps paths to edited inputs. Raises KeyError when there is no such step.
     """
-    redone = plan.downstream(state.steps[path].node)
+    redone = plan.downstream(state.steps[path].node).union(*map(plan.downstream, _broken(plan, state, events)))
     steps: list[JSON] = []
     for event in events:
         if event.kind is EventKind.SEEDED:
@@ -39,6 +40,23 @@ def seed(
     if overrides:  # what is done again begins at its first generation
         seeded["inputs"] = {state.steps[path].node: value for path, value in overrides.items()}
     return seeded
+
+
+def _broken(plan: Plan, state: State, events: Iterable[Event]) -> set[str]:
+    """The nodes whose failure, or that of a condition behind them, nothing in the graph took up."""
+    broken = {event.node for event in events if event.node in plan.nodes and _failed_for_good(plan, event)}
+    if state.failure and state.failure.path in state.steps:
+        broken.add(state.steps[state.failure.path].node)
+    return {node for node in broken if node is not None}
+
+
+def _failed_for_good(plan: Plan, event: Event) -> bool:
+    payload = event.payload
+    if event.kind not in _OUTCOMES or plan.nodes[event.node or ""].tolerated_by is not None:
+        return False
+    if any(isinstance(decision, Mapping) for decision in as_object(payload.get("edges")).values()):
+        return True
+    return event.kind is EventKind.STEP_FAILED and not payload.get("retryAt") and not payload.get("handles")
 
 
 def _record(event: Event) -> JSONObject:

@@ -1,6 +1,7 @@
 """The fixtures of tests that run engines; modules name this one in `pytest_plugins`."""
 
 from collections.abc import AsyncGenerator
+from urllib.parse import urlsplit
 
 import pytest
 from arq.connections import ArqRedis, create_pool
@@ -18,8 +19,7 @@ from tests.databases import new_database
 def redis_of_engines(stack: Stack, worker_id: str) -> str:
     """A Redis database that only the engines of this test worker use."""
     number = int(worker_id.removeprefix("gw")) if worker_id.startswith("gw") else 0
-    separator = "&" if "?" in stack.redis_url else "?"
-    return f"{stack.redis_url}{separator}db={15 - number % 8}"
+    return urlsplit(stack.redis_url)._replace(query=f"db={15 - number % 8}").geturl()
 
 
 @pytest.fixture(scope="session")

@@ -81,7 +81,7 @@ class EngineRoom:
     async def running(self, *, only: Sequence[ExecutionId] | None = None, **settings: Any) -> AsyncGenerator[Engine]:
         """An engine at work; `settings` override what a test wants different."""
         chosen = Settings(data_dir=self._directory, **{"drain_seconds": 1.0, "db_pool_size": 4, **settings})
-        options = EngineOptions(public_url=URL, only=only, allow=("127.0.0.1",), watch=self._hear)
+        options = EngineOptions(public_url=URL, only=only, allow=("127.0.0.1",), watch=self.hear)
         async with running_engine(
             database_url=self.dsn,
             redis_url=self.redis_url,
@@ -91,7 +91,7 @@ class EngineRoom:
         ) as engine:
             yield engine
 
-    def _hear(self, appends: Sequence[Append]) -> None:
+    def hear(self, appends: Sequence[Append]) -> None:
         for append in appends:
             self._heard[append.execution_id] += append.events
             if append.finished is not None:

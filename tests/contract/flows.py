@@ -33,8 +33,16 @@ def step(
     return Node(id=name, kind=kind, config=config, retry=retry or Retry(), timeout=limit, on_error=on_error)
 
 
-def http(name: str, url: str, **more: JSON) -> Node:
-    return step(name, "http", url=url, **more)
+def http(
+    name: str,
+    url: str,
+    *,
+    retry: Retry | None = None,
+    limit: float | None = None,
+    on_error: OnError = OnError.FAIL,
+    **config: JSON,
+) -> Node:
+    return step(name, "http", retry=retry, limit=limit, on_error=on_error, url=url, **config)
 
 
 def give(name: str, **values: JSON) -> Node:

@@ -1,7 +1,7 @@
 """A web server that answers as a test says and notices who hangs up: changes when a test needs another answer."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 
@@ -38,17 +38,12 @@ def answer(value: JSON = None, status: int = 200, **headers: str) -> Answer:
 
 @dataclass(slots=True, eq=False)
 class LocalServer:
-    """`replies` by path: given the request and how many had come to this path; what has no reply gets 200 and null.
-
-    `hold` keeps a path's requests unanswered until `let_go`.
-    """
+    """What has no `reply` gets 200 and null. `hold` keeps a path's requests unanswered until `let_go`."""
 
     url: str = ""
     asked: list[Asked] = field(default_factory=list[Asked])
     hung_up: list[str] = field(default_factory=list[str])
-    replies: dict[str, Callable[[Asked, int], Answer]] = field(
-        default_factory=dict[str, "Callable[[Asked, int], Answer]"]
-    )
+    _replies: dict[str, Sequence[Answer]] = field(default_factory=dict[str, Sequence[Answer]])
     _held: dict[str, asyncio.Event] = field(default_factory=dict[str, asyncio.Event])
     _stirred: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -60,7 +55,7 @@ class LocalServer:
 
     def reply(self, path: str, *answers: Answer) -> None:
         """These answers in turn, the last for ever."""
-        self.replies[path] = lambda _, count: answers[min(count, len(answers) - 1)]
+        self._replies[path] = answers
 
     def count(self, path: str) -> int:
         return sum(each.path == path for each in self.asked)
@@ -89,8 +84,8 @@ class LocalServer:
                 self.hung_up.append(asked.path)
                 self._stirred.set()
             else:
-                reply = self.replies.get(asked.path, lambda _, __: answer())(asked, count)
-                writer.write(_written(reply))
+                replies = self._replies.get(asked.path, (answer(),))
+                writer.write(_written(replies[min(count, len(replies) - 1)]))
                 await writer.drain()
         writer.close()
 
@@ -100,8 +95,7 @@ class LocalServer:
         if held is None:
             return False
         free, gone = asyncio.ensure_future(held.wait()), asyncio.ensure_future(reader.read(1))
-        pair: tuple[Awaitable[object], ...] = (free, gone)
-        await asyncio.wait([asyncio.ensure_future(each) for each in pair], return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({free, gone}, return_when=asyncio.FIRST_COMPLETED)
         left = gone.done()
         free.cancel()
         gone.cancel()

@@ -15,7 +15,7 @@ from domain.ids import ExecutionId
 from domain.json import JSON, JSONObject, as_object
 from tests.contract.engine_room import Ending, EngineRoom, Published
 from tests.contract.flows import flow, give, http, step
-from tests.contract.local_server import Answer, LocalServer
+from tests.contract.local_server import Answer, LocalServer, answer
 
 pytest_plugins = ["tests.contract.engine_fixture"]
 
@@ -172,7 +172,7 @@ async def test_an_expression_that_fails_is_not_tried_again(engine: EngineRoom) -
 
 
 async def test_an_output_that_is_too_large_fails_its_step(room: EngineRoom, server: LocalServer) -> None:
-    server.replies["/large"] = lambda *_: Answer(body=b'"' + b"x" * 2_000 + b'"')
+    server.reply("/large", answer("x" * 2_000))
     async with room.running(max_output_bytes=1_024):
         execution = await room.run(flow(http("large", f"{server.url}/large"), "start > large"))
 
@@ -189,7 +189,7 @@ async def test_an_output_that_is_too_large_fails_its_step(room: EngineRoom, serv
 async def test_a_body_postgresql_has_no_word_for_is_stored_as_near_as_can_be(
     engine: EngineRoom, server: LocalServer, body: bytes, stored: JSON
 ) -> None:
-    server.replies["/odd"] = lambda *_: Answer(body=body)
+    server.reply("/odd", Answer(body=body))
     execution = await engine.run(
         flow(http("odd", f"{server.url}/odd"), step("done", "end", output="{{ input.body }}"), "start > odd > done")
     )
@@ -211,7 +211,7 @@ async def test_a_body_postgresql_has_no_word_for_is_stored_as_near_as_can_be(
 async def test_a_body_that_nobody_can_store_fails_its_step(
     engine: EngineRoom, server: LocalServer, body: bytes, code: str
 ) -> None:
-    server.replies["/odd"] = lambda *_: Answer(body=body)
+    server.reply("/odd", Answer(body=body))
     execution = await engine.run(flow(http("odd", f"{server.url}/odd"), "start > odd"))
 
     ending = await engine.ending(execution)

@@ -110,9 +110,9 @@ class World:
         self.state, commands = advance(self.plan, self.state, event)
         self.history.append(self.state)
         for command in commands:
-            self._note(command)
+            self.note(command)
 
-    def _note(self, command: Command) -> None:
+    def note(self, command: Command) -> None:
         match command:
             case RunStep() | ResumeStep():
                 self.ready[command.path] = command

@@ -1,0 +1,1 @@
+"""Measures a machine and Weir on it: one file per measure, `weir bench` prints them."""
