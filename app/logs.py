@@ -7,6 +7,8 @@ import sys
 from app.settings import Settings
 
 _QUIET = ("arq", "httpx", "httpcore", "uvicorn.access", "tortoise")
+_SILENT = ("asyncpg",)
+"""What tells of an absent database what we tell ourselves, once and in our words."""
 
 
 class JsonLines(logging.Formatter):
@@ -30,3 +32,5 @@ def configure(settings: Settings) -> None:
     logging.basicConfig(level=settings.log_level, handlers=[handler], force=True)
     for name in _QUIET:
         logging.getLogger(name).setLevel(logging.WARNING)
+    for name in _SILENT:
+        logging.getLogger(name).setLevel(logging.CRITICAL)

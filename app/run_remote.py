@@ -22,6 +22,7 @@ from domain.engine.ports import ExecutionStatus
 from domain.errors import Invalid, Refusal
 from domain.graphs import Document
 from domain.json import JSON, JSONObject, as_list, as_object
+from domain.storable import checked
 from domain.validation.inputs import checked_input
 
 _START = f"""mutation ($inputs: [ExecutionStartInput!]!) {{
@@ -71,9 +72,11 @@ async def _run(
 
 
 def _check_inputs(request: RunRequest, document: Document) -> None:
-    """Raises InvalidInput before anything has begun."""
+    """Raises Invalid or TooLarge before anything has begun."""
+    checked(request.variables, "variables")
     for index, value in enumerate(request.inputs):
         try:
+            checked(value, "input")
             checked_input(document.definition.input_schema, value)
         except Refusal as refusal:
             raise _of_element(refusal, index, request) from None

@@ -1,7 +1,9 @@
 """Changes when measures are chosen, ordered or given their ground in another way."""
 
+import asyncio
 import os
 import platform
+import signal
 import tempfile
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
@@ -42,11 +44,17 @@ def run(names: Sequence[str], *, data_dir: Path | None, seconds: float, say: Say
     """Measure what `names` say. The raw limits come first, always: the others are held against them."""
     with _ground(data_dir, say) as stack:
         logs.configure(stack.settings)
-        results = uvloop.run(_measure(names, stack, seconds, say))
+        try:
+            results = uvloop.run(_measure(names, stack, seconds, say))
+        except asyncio.CancelledError:
+            raise KeyboardInterrupt from None
     return Report(machine=_machine(), at=datetime.now(UTC), seconds=seconds, results=results)
 
 
 async def _measure(names: Sequence[str], stack: Stack, seconds: float, say: Say) -> Mapping[str, Sequence[Result]]:
+    this = asyncio.current_task()
+    assert this is not None
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, this.cancel)  # leaves nothing behind, as Ctrl-C does
     say("raw: what the machine does without Weir")
     first = await raw.measure(Bench(stack=stack, seconds=seconds, say=say))
     bench = Bench(stack=stack, seconds=seconds, say=say, limits=raw.limits(first))

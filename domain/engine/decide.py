@@ -146,10 +146,12 @@ def _step(
         by_hand = kind is EventKind.STEP_SKIPPED
         if by_hand:
             draft.commands.append(CancelStep(path=path))
-        _completed(plan, draft, replace(step, attempt=attempt), payload, at, by_hand)
+        _completed(plan, draft, step, attempt, payload, at, by_hand)
 
 
-def _completed(plan: Plan, draft: Draft, step: StepState, payload: JSONObject, at: datetime, by_hand: bool) -> None:
+def _completed(
+    plan: Plan, draft: Draft, step: StepState, attempt: int, payload: JSONObject, at: datetime, by_hand: bool
+) -> None:
     handles = tuple(str(handle) for handle in as_list(payload.get("handles", (OUT,))))
     output, ms = payload.get("output"), payload.get("ms")
     draft.vars.update(as_object(payload.get("variables")))
@@ -157,6 +159,8 @@ def _completed(plan: Plan, draft: Draft, step: StepState, payload: JSONObject, a
         replace(
             step,
             status=StepStatus.SKIPPED if by_hand else StepStatus.COMPLETED,
+            attempt=attempt,
+            settled_seq=draft.seq,
             skipped_by_hand=by_hand,
             output=output,
             handles=handles,

@@ -45,7 +45,9 @@ class Draft:
             self.steps[step.path] = step
             self.open[step.path] = None
             return
-        step = self.steps[step.path] = replace(step, settled_seq=self.seq)
+        if step.settled_seq != self.seq:
+            step = replace(step, settled_seq=self.seq)
+        self.steps[step.path] = step
         self.open.pop(step.path, None)
         if step.status is not StepStatus.CANCELLED:
             self.view[step.node] = seen(step)

@@ -149,7 +149,7 @@ def _consider(plan: Plan, draft: Draft, name: str, source: str | None, at: datet
     elif taken >= planned.need and source is not None:
         sources = tuple(path for path in (draft.edges.get(index) for index in planned.incoming) if path is not None)
         _activate(plan, draft, name, sources if planned.need > 1 else (source,), at)
-        _cancel_losers(plan, draft, name, at)
+        _end_race(plan, draft, name, at, queue)
     elif settled:
         borne = draft.tolerated.get(name)
         if borne:
@@ -176,10 +176,14 @@ def _die(plan: Plan, draft: Draft, name: str, at: datetime, queue: Settled) -> N
     queue.extend((edge, None) for edge in plan.nodes[name].outgoing)
 
 
-def _cancel_losers(plan: Plan, draft: Draft, name: str, at: datetime) -> None:
+def _end_race(plan: Plan, draft: Draft, name: str, at: datetime, queue: Settled) -> None:
+    """The merge has what it needs: its losers are cancelled where they run and skipped where they have not begun."""
     losers = plan.nodes[name].losers
     for path in [path for path in draft.open if draft.steps[path].node in losers]:
         draft.cancel(path, at)
+    for loser in plan.nodes:
+        if loser in losers and loser not in draft.fired:
+            _die(plan, draft, loser, at, queue)
 
 
 def _again(plan: Plan, draft: Draft, edge: PlannedEdge, source: str, at: datetime) -> None:

@@ -44,15 +44,15 @@ def seed(
 
 def _broken(plan: Plan, state: State, events: Iterable[Event]) -> set[str]:
     """The nodes whose failure, or that of a condition behind them, nothing in the graph took up."""
-    broken = {event.node for event in events if event.node in plan.nodes and _failed_for_good(plan, event)}
-    if state.failure and state.failure.path in state.steps:
+    broken = {event.node for event in events if event.node and _failed_for_good(plan, event)}
+    if state.failure is not None and state.failure.path is not None:
         broken.add(state.steps[state.failure.path].node)
-    return {node for node in broken if node is not None}
+    return broken
 
 
 def _failed_for_good(plan: Plan, event: Event) -> bool:
     payload = event.payload
-    if event.kind not in _OUTCOMES or plan.nodes[event.node or ""].tolerated_by is not None:
+    if event.kind not in _OUTCOMES or event.node is None or plan.nodes[event.node].tolerated_by is not None:
         return False
     if any(isinstance(decision, Mapping) for decision in as_object(payload.get("edges")).values()):
         return True
@@ -71,4 +71,4 @@ def _redone(entry: JSON, redone: frozenset[str]) -> bool:
 
 def retryable_paths(state: State) -> Sequence[str]:
     """The paths a retry may begin from: every step that was activated."""
-    return [path for path, step in state.steps.items() if step.status is not StepStatus.SKIPPED]
+    return [path for path, step in state.steps.items() if step.status is not StepStatus.SKIPPED or step.skipped_by_hand]

@@ -30,9 +30,9 @@ async def api(redis_url: str, engine_pool: EnginePool, app_db: None) -> AsyncGen
         yield built
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 async def worker(redis_url: str, database: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Engine]:
-    """Something that runs what is started."""
+    """Something that runs what is started; it must not outlive these tests, for it runs whatever is in the database."""
     data_dir: Path = tmp_path_factory.mktemp("worker")
     async with running_engine(
         database_url=database,

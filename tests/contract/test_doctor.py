@@ -41,7 +41,8 @@ def write_readable(file: Path) -> None:
 async def test_a_fresh_machine_has_no_problem_and_stays_as_it_is(data_dir: Path) -> None:
     found = await examine({"WEIR_PORT": "0"}, data_dir)
 
-    assert [diagnosis for diagnosis in found if diagnosis.health is not Health.OK] == []
+    ours = [diagnosis for diagnosis in found if diagnosis.name != "left over"]  # of others on this machine
+    assert [diagnosis for diagnosis in ours if diagnosis.health is not Health.OK] == []
     assert of(found, "settings") == [Diagnosis(name="settings", found="set: WEIR_PORT")]
     assert of(found, "data directory") == [
         Diagnosis(name="data directory", found=f"{data_dir} is made at the first start")

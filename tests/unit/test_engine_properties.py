@@ -129,7 +129,7 @@ def test_a_worker_that_loads_the_log_is_asked_for_exactly_what_was_open(data: st
 @settings(max_examples=200, deadline=None)
 @given(st.data())
 def test_dead_paths_die(data: st.DataObject) -> None:
-    """Every node of a finished acyclic execution is settled; one ran only if an edge to it was taken."""
+    """Every node of a finished acyclic execution is settled; one ran if an edge to it was taken, unless a race ended first."""
     plan = data.draw(plans())
     world = play(data, plan)
     assert world.finish is not None
@@ -139,7 +139,8 @@ def test_dead_paths_die(data: st.DataObject) -> None:
     for name, path in world.state.fired.items():
         ran = world.state.steps[path].status is not StepStatus.SKIPPED or world.state.steps[path].skipped_by_hand
         taken = any(world.state.edges.get(index) is not None for index in plan.nodes[name].incoming)
-        assert ran == (name == "start" or taken)
+        lost_a_race = any(name in planned.losers for planned in plan.nodes.values())
+        assert ran == (name == "start" or taken) or (taken and lost_a_race)
 
 
 @settings(max_examples=100, deadline=None)
