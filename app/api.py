@@ -37,7 +37,7 @@ from domain.sessions import SignIn
 from jobs.live_feed import RedisLiveFeed
 from jobs.nodes.catalog import CATALOG
 from jobs.publisher import Publisher
-from jobs.queue import ArqDoorbell, redis_settings, serialize
+from jobs.queue import QUEUE, ArqDoorbell, redis_settings, serialize
 from jobs.sandbox.evaluator import Evaluator
 from jobs.sandbox.sandbox import Sandbox
 from resolvers.context import Services, Stores, context_of
@@ -68,9 +68,9 @@ def stores_of(tenant_id: TenantId) -> Stores:
 
 @asynccontextmanager
 async def running_api(
-    *, database_url: str, redis_url: str, master_key: bytes, settings: Settings
+    *, database_url: str, redis_url: str, master_key: bytes, settings: Settings, queue: str = QUEUE
 ) -> AsyncGenerator[Api]:
-    """Everything a request needs, and the application that answers it."""
+    """Everything a request needs, and the application that answers it; it rings at those who listen to `queue`."""
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(app_database(database_url, size=settings.db_pool_size))
         pool = await engine_pool(database_url, settings.db_pool_size)
@@ -88,7 +88,7 @@ async def running_api(
             accounts=Accounts(pool),
             starts=PostgresStarts(pool),
             inbox=PostgresInbox(pool),
-            doorbell=ArqDoorbell(arq),
+            doorbell=ArqDoorbell(arq, queue),
             changes=publisher,
             feed=feed,
             catalog=CATALOG,

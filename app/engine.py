@@ -7,7 +7,7 @@ import os
 import random
 import socket
 from collections.abc import AsyncGenerator, Callable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -30,11 +30,12 @@ from domain.ids import ExecutionId, WorkerId
 from jobs.announcements import Announcer
 from jobs.driver import Driver
 from jobs.executor import Executor
+from jobs.mail import listen_for_mail
 from jobs.nodes.catalog import CATALOG
 from jobs.outgoing import Outgoing
 from jobs.programs import Programs
 from jobs.publisher import Publisher
-from jobs.queue import ArqDoorbell, redis_settings, serialize
+from jobs.queue import QUEUE, ArqDoorbell, redis_settings, serialize
 from jobs.runs import Run
 from jobs.sandbox.evaluator import Evaluator
 from jobs.sandbox.sandbox import Sandbox
@@ -50,11 +51,13 @@ log = logging.getLogger("weir.worker")
 class EngineOptions:
     """`only`: run nothing but these (a local run). `allow`: private HOST:PORT that requests may go to.
 
+    `queue` is the doorbell's: a local run has one of its own, for whoever hears a ring keeps it from the others.
     `watch` sees every append once it is durable, and `announcer` every beginning step, besides the publisher.
     """
 
     public_url: str
     only: Sequence[ExecutionId] | None = None
+    queue: str = QUEUE
     allow: tuple[str, ...] = ()
     watch: Callable[[Sequence[Append]], None] | None = None
     announcers: tuple[Announcer, ...] = field(default_factory=tuple)
@@ -62,6 +65,7 @@ class EngineOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Engine:
+    worker: WorkerId
     executor: Executor
     pool: EnginePool
     doorbell: ArqDoorbell
@@ -102,9 +106,7 @@ async def running_engine(
             capacity=settings.worker_capacity,
             only=options.only,
         )
-        outgoing = Outgoing(
-            allow=(*settings.http_allow, *options.allow), block_private=settings.http_block_private
-        )
+        outgoing = Outgoing(allow=(*settings.http_allow, *options.allow), block_private=settings.http_block_private)
         stack.push_async_callback(outgoing.close)
         executor.attach(
             Driver(
@@ -125,12 +127,13 @@ async def running_engine(
         doorbell = ArqDoorbell(arq)
         background = [
             asyncio.create_task(Sweeper(PostgresSweeping(pool), doorbell, executor.ring).run()),
-            asyncio.create_task(_listening(arq, executor)),
+            asyncio.create_task(_listening(arq, executor, options.queue)),
+            asyncio.create_task(listen_for_mail(arq, executor.called)),
         ]
         stack.push_async_callback(_stop, background)
         gc.collect()
         gc.freeze()
-        yield Engine(executor=executor, pool=pool, doorbell=doorbell, evaluator=evaluator)
+        yield Engine(worker=worker, executor=executor, pool=pool, doorbell=doorbell, evaluator=evaluator)
 
 
 def _step_runner(
@@ -173,17 +176,18 @@ class _Announcers:
             announcer.step_began(run, path, node, attempt, at)
 
 
-async def _listening(arq: ArqRedis, executor: Executor) -> None:
+async def _listening(arq: ArqRedis, executor: Executor, queue: str) -> None:
     """Answer the doorbell, and again after Redis was away."""
     while True:
-        worker = doorbell_worker(arq, executor.ring)
+        worker = doorbell_worker(arq, executor.ring, queue)
         try:
             await worker.main()
         except (RedisError, OSError) as error:
             log.warning("the doorbell is out of order, trying again: %s", error)
         finally:
-            for task in worker.tasks.values():
-                task.cancel()
+            jobs = asyncio.gather(*worker.tasks.values(), return_exceptions=True)
+            with suppress(TimeoutError):  # to cancel one at once would orphan what arq shields of it
+                await asyncio.wait_for(jobs, 1.0)
         await asyncio.sleep(0.5)
 
 

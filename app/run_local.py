@@ -40,6 +40,7 @@ from domain.versions import Version, unnumbered
 from domain.workflows import Workflow
 from domain.workflows_check import refuse_errors
 from jobs.nodes.catalog import CATALOG
+from jobs.queue import QUEUE
 from jobs.runs import Run
 from resolvers.context import Services, Stores
 
@@ -56,7 +57,7 @@ def run_local(request: RunRequest, settings: Settings) -> RunEnd:
     logs.configure(settings)
 
     def say(text: str) -> None:
-        console.print(text, style="bright_black", markup=False, highlight=False)
+        console.print(text, style="bright_black", markup=False, highlight=False, soft_wrap=True)
 
     with listening("127.0.0.1", 0) as bound:
         settings = settings.model_copy(update={"host": "127.0.0.1", "port": bound.getsockname()[1], "public_url": None})
@@ -121,6 +122,7 @@ class _LocalRun:
         stack, settings = self._stack, self._stack.settings
         await migrate(stack.database_url)
         async with AsyncExitStack() as running:
+            queue = f"{QUEUE}:{uuid.uuid7()}"
             variables = dict(self._request.variables)
             allow: tuple[str, ...] = ()
             if self._request.document.demo is not None:
@@ -140,6 +142,7 @@ class _LocalRun:
                     redis_url=stack.redis_url,
                     master_key=stack.master_key(),
                     settings=settings,
+                    queue=queue,
                 )
             )
             tenant = await ensure_tenant(api.pool)
@@ -147,7 +150,7 @@ class _LocalRun:
             executions = await self._prepared(tenant.id, stores, variables)
             progress = self._progress(executions)
             await running.enter_async_context(serving(api.app, bound))
-            await running.enter_async_context(
+            engine = await running.enter_async_context(
                 running_engine(
                     database_url=stack.database_url,
                     redis_url=stack.redis_url,
@@ -156,13 +159,15 @@ class _LocalRun:
                     options=EngineOptions(
                         public_url=settings.url,
                         only=[execution.id for execution in executions],
+                        queue=queue,
                         allow=allow,
                         watch=progress.committed,
                         announcers=(progress,),
                     ),
                 )
             )
-            await self._start(tenant.id, stores, api.services, executions)
+            own = [replace(execution, owner=engine.worker) for execution in executions]
+            await self._start(tenant.id, stores, api.services, own)
             alive = asyncio.create_task(keep_alive(stack, self._say))
             async with shown(progress.view, self._console):
                 interrupted = await self._until_over(progress, stop, tenant.id, api.services)

@@ -56,12 +56,13 @@ WITH RECURSIVE tenant (lap, id, number) AS (
     LIMIT $2
 )
 """
+# Those that were begun for this worker alone (epoch 0) have it as their owner already.
 _AMONG = """
 WITH chosen AS MATERIALIZED (
     SELECT x.id, 1 AS place, row_number() OVER (ORDER BY x.priority DESC, x.id) AS round, $2::bigint AS share
     FROM (
         SELECT id, priority FROM execution
-        WHERE id = ANY ($3::uuid[]) AND owner IS NULL AND wants_owner
+        WHERE id = ANY ($3::uuid[]) AND wants_owner AND (owner IS NULL OR owner = $1 AND epoch = 0)
         ORDER BY priority DESC, id
         LIMIT $2
         FOR UPDATE SKIP LOCKED

@@ -32,24 +32,24 @@ WITH key AS (
 ), started AS (
     INSERT INTO execution (
         id, tenant_id, workflow_id, version_id, priority, created_at, trigger_type, triggered_by, trigger_id,
-        retry_of, root_of, draft
+        retry_of, root_of, draft, owner
     )
     SELECT
         n.id, $1, n.workflow_id, n.version_id, n.priority, n.created_at, n.trigger_type, n.triggered_by, n.trigger_id,
-        n.retry_of, n.root_of, n.draft
+        n.retry_of, n.root_of, n.draft, n.owner
     FROM unnest(
         $7::uuid[], $8::uuid[], $9::uuid[], $10::int[], $11::timestamptz[], $12::text[], $13::text[], $14::uuid[],
-        $15::uuid[], $16::uuid[], $17::boolean[]
+        $15::uuid[], $16::uuid[], $17::boolean[], $18::uuid[]
     ) AS n (
         id, workflow_id, version_id, priority, created_at, trigger_type, triggered_by, trigger_id,
-        retry_of, root_of, draft
+        retry_of, root_of, draft, owner
     )
     WHERE n.id NOT IN (SELECT execution_id FROM superfluous)
     ON CONFLICT DO NOTHING
 ), begun AS (
     INSERT INTO execution_event (execution_id, seq, tenant_id, epoch, kind, payload, at)
     SELECT e.execution_id, e.seq, $1, 0, e.kind, e.payload::json, e.at
-    FROM unnest($18::uuid[], $19::bigint[], $20::text[], $21::text[], $22::timestamptz[])
+    FROM unnest($19::uuid[], $20::bigint[], $21::text[], $22::text[], $23::timestamptz[])
         AS e (execution_id, seq, kind, payload, at)
     WHERE e.execution_id NOT IN (SELECT execution_id FROM superfluous)
     ON CONFLICT DO NOTHING
@@ -118,6 +118,7 @@ def _columns(new: Sequence[NewExecution]) -> tuple[Sequence[object], ...]:
         [each.retry_of for each in new],
         [each.root_of for each in new],
         [each.draft for each in new],
+        [each.owner for each in new],
         [execution_id for execution_id, _ in events],
         [event.seq for _, event in events],
         [event.kind for _, event in events],

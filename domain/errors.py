@@ -58,9 +58,7 @@ class NotFound(Refusal):
     code = ErrorCode.NOT_FOUND
 
     def __init__(self, kind: str, text: str, *, path: Sequence[str] = ("id",)) -> None:
-        super().__init__(
-            f"There is no {kind} {text}", path=path, remedy=f"Check the id; list the {kind}s you may see."
-        )
+        super().__init__(f"There is no {kind} {text}", path=path, remedy=f"Check the id; list the {kind}s you may see.")
 
 
 class Conflict(Refusal):

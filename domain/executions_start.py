@@ -190,9 +190,7 @@ async def _reread(execution: Execution, reader: ExecutionReader) -> Execution:
 
 
 def _pending(new: NewExecution) -> Changed:
-    return Changed(
-        execution_id=new.id, workflow_id=new.workflow_id, status=ExecutionStatus.PENDING, at=new.created_at
-    )
+    return Changed(execution_id=new.id, workflow_id=new.workflow_id, status=ExecutionStatus.PENDING, at=new.created_at)
 
 
 def _as_started(new: NewExecution) -> Execution:

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from domain.engine.events import Event
-from domain.ids import ExecutionId, TenantId, TriggerId, VersionId, WorkflowId
+from domain.ids import ExecutionId, TenantId, TriggerId, VersionId, WorkerId, WorkflowId
 
 
 class TriggerType(StrEnum):
@@ -35,7 +35,8 @@ class StartKey:
 class NewExecution:
     """A row (status PENDING, wants_owner) and its first events: seq from 1 without gaps, epoch 0.
 
-    `triggered_by` is the actor's TypeID. `root_of`: the first execution of a chain of retries.
+    `triggered_by` is the actor's TypeID. `root_of`: the first execution of a chain of retries. `owner`: the worker it
+    is begun for; nobody else may claim it as long as that one lives.
     """
 
     id: ExecutionId
@@ -51,6 +52,7 @@ class NewExecution:
     root_of: ExecutionId | None = None
     draft: bool = False
     key: StartKey | None = None
+    owner: WorkerId | None = None
 
 
 class StartStatus(StrEnum):

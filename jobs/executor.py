@@ -54,7 +54,7 @@ class Pulse(Protocol):
 
 
 class Executor:
-    """One per worker process. `only`: claim nothing but these executions (a local run's own)."""
+    """One per worker process. `only`: claim nothing but these executions (a local run's own), and keep them."""
 
     def __init__(
         self,
@@ -118,9 +118,13 @@ class Executor:
 
     def ring(self, ids: Iterable[ExecutionId] = ()) -> None:
         """Something is to be done: perhaps for an execution held here, perhaps for one that nobody holds."""
+        self.called(ids)
+        self._bell.set()
+
+    def called(self, ids: Iterable[ExecutionId]) -> None:
+        """Something was posted for these: read it when one of them is held here."""
         if any(execution in self._runs for execution in ids):
             self._mail.set()
-        self._bell.set()
 
     async def failed(self) -> None:
         """Return never; raise what ended one of the loops, which is a bug that must end the process."""
@@ -246,6 +250,8 @@ class Executor:
 
     def settled(self, run: Run) -> None:
         """Nothing of the run is to be done now: keep it when its next moment is near, else let it go."""
+        if self._only is not None and not self.driver.draining:
+            return  # nobody else is to have it
         due = next_due(freeze(run.draft))
         near = self._clock() + _LINGER
         if not self.driver.draining and not run.draft.paused and any(moment <= near for moment in due.values()):
@@ -288,9 +294,7 @@ class Executor:
             self._mail.set()
 
     def _announce(self, run: Run, status: ExecutionStatus) -> None:
-        change = Changed(
-            execution_id=run.execution_id, workflow_id=run.workflow_id, status=status, at=self._clock()
-        )
+        change = Changed(execution_id=run.execution_id, workflow_id=run.workflow_id, status=status, at=self._clock())
         self._changes.announce(run.tenant_id, [change])
 
     def _parting(self, run: Run) -> Release:

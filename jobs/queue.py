@@ -5,7 +5,7 @@ PostgreSQL is the queue; see docs/adr. A job carries ids, does nothing itself an
 
 import logging
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 from uuid import uuid4
 
 import orjson
@@ -17,6 +17,8 @@ from domain.ids import ExecutionId, TenantId
 log = logging.getLogger("weir.queue")
 
 QUEUE = "weir:doorbell"
+MAIL = "weir:mail"
+"""The channel on which every worker hears for which executions something was posted."""
 _IDS_PER_JOB = 500
 
 
@@ -37,16 +39,22 @@ def redis_settings(url: str) -> RedisSettings:
 
 
 class ArqDoorbell:
-    """Implements `domain.inbox.Doorbell`."""
+    """Implements `domain.inbox.Doorbell`; only who listens to the same queue hears it.
 
-    def __init__(self, arq: ArqRedis) -> None:
+    A job reaches one worker, which may take what nobody holds. What a worker holds already is its own to hear of,
+    so the ids are called out to all of them as well (`jobs.mail`).
+    """
+
+    def __init__(self, arq: ArqRedis, queue: str = QUEUE) -> None:
         self._arq = arq
+        self._queue = queue
 
     async def ring(self, tenant_id: TenantId, execution_ids: Sequence[ExecutionId]) -> None:
         for start in range(0, len(execution_ids), _IDS_PER_JOB):
             ids = [str(execution) for execution in execution_ids[start : start + _IDS_PER_JOB]]
             try:
-                await self._arq.enqueue_job("wake", str(tenant_id), ids, _job_id=uuid4().hex, _queue_name=QUEUE)
+                await self._arq.enqueue_job("wake", str(tenant_id), ids, _job_id=uuid4().hex, _queue_name=self._queue)
+                await cast("Any", self._arq).publish(MAIL, orjson.dumps(ids))
             except (RedisError, OSError) as error:
                 log.warning("the doorbell is out of order; the sweeper will find the executions: %s", error)
                 return

@@ -19,7 +19,7 @@ async def wake(ctx: dict[str, Any], tenant: str, ids: Sequence[str]) -> None:
     ring([ExecutionId(UUID(text)) for text in ids])
 
 
-def doorbell_worker(redis: ArqRedis, ring: Ring) -> Worker:
+def doorbell_worker(redis: ArqRedis, ring: Ring, queue: str = QUEUE) -> Worker:
     """An arq worker that only listens for rings.
 
     The limits follow from how arq counts: running jobs stay in the sorted set that every worker reads from the
@@ -27,7 +27,7 @@ def doorbell_worker(redis: ArqRedis, ring: Ring) -> Worker:
     """
     return Worker(
         functions=[func(wake, name="wake", keep_result=0, max_tries=1, timeout=10)],  # type: ignore[arg-type]
-        queue_name=QUEUE,
+        queue_name=queue,
         redis_pool=redis,
         ctx={"ring": ring},
         max_jobs=100,

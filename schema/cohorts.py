@@ -21,7 +21,7 @@ from schema.selections import Selection
 
 BUDGET = 16 * 1024 * 1024
 OWN_WEIGHT = 4_096
-"""Bytes that an answer is taken to need besides its text."""
+"""Bytes that an answer is taken to need besides its text and the values that this was written from."""
 ERROR_LIFE = 1.0
 """Seconds: long enough for all who are shown the same frame now, too short for who comes back to try again."""
 
@@ -100,7 +100,7 @@ class _Running:
 
 @dataclass(slots=True, eq=False)
 class Cohorts:
-    """The answers of one process; beyond `budget` bytes the oldest are forgotten, and executed again if need be.
+    """The answers of one process; beyond about `budget` bytes the oldest are forgotten, and executed again if need be.
 
     `executed` counts the frames that were executed, `shared` how often an answer served once more.
     """
@@ -173,4 +173,4 @@ def _final(result: ExecutionResult) -> ExecutionResult:
 
 
 def _weight(result: ExecutionResult) -> int:
-    return OWN_WEIGHT + (len(result.data.text) if isinstance(result.data, Data) else 0)
+    return OWN_WEIGHT + (2 * len(result.data.text) if isinstance(result.data, Data) else 0)

@@ -1,4 +1,4 @@
-"""Worker processes and the servers they stand on, to be harmed: changes when processes are started or killed otherwise."""
+"""Worker processes and the servers they stand on: changes when these are started, harmed or killed otherwise."""
 
 import asyncio
 import base64
@@ -7,12 +7,11 @@ import signal
 import sys
 from asyncio.subprocess import DEVNULL, PIPE, Process, create_subprocess_exec
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import partial
-from itertools import count
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import asyncpg
 from redis.asyncio import Redis
@@ -55,8 +54,9 @@ class Worker:
 
     def complaints(self) -> list[str]:
         """The errors it logged, and what it died of."""
-        marks = ('"level": "ERROR"', '"level": "CRITICAL"', "Traceback")
-        return [line for line in self.log.read_text().splitlines() if any(mark in line for mark in marks)]
+        marks = ('"level": "ERROR"', '"level": "CRITICAL"')
+        lines = self.log.read_text().splitlines()
+        return [line for line in lines if line.startswith("Traceback") or any(mark in line for mark in marks)]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -67,16 +67,14 @@ class Workers:
     pool: EnginePool
     directory: Path
     allow: str
-    started: list[Worker] = field(default_factory=list[Worker])
     processes: list[Process] = field(default_factory=list[Process])
-    _numbers: "count[int]" = field(default_factory=partial(count, 1))
 
     async def start(self, *, capacity: int = 500, steps: int = 200, tending: bool = True) -> Worker:
         """One that is ready, for at most `capacity` executions and `steps` steps at once.
 
         `tending`: it starts embedded servers again that die. Else the servers are somebody else's to it.
         """
-        log = self.directory / f"worker-{next(self._numbers)}.log"
+        log = self.directory / f"worker-{len(self._logs()) + 1}.log"
         command = (sys.executable, "-P", "-m", "app.cli", "worker", "--tied", "--data-dir", str(self.stack.data_dir))
         environment = self._environment(capacity, steps, tending)
         with log.open("wb") as stderr:
@@ -91,9 +89,7 @@ class Workers:
 
         await until("a worker is ready", 20, ready)
         registered = "SELECT id FROM worker WHERE pid = $1 ORDER BY started_at DESC LIMIT 1"
-        worker = Worker(process=process, log=log, id=WorkerId(await self.pool.fetchval(registered, process.pid)))
-        self.started.append(worker)
-        return worker
+        return Worker(process=process, log=log, id=WorkerId(await self.pool.fetchval(registered, process.pid)))
 
     async def start_two(self, *, steps: int = 200, tending: bool = True) -> tuple[Worker, Worker]:
         """Of which neither can take everything."""
@@ -103,14 +99,17 @@ class Workers:
         )
         return one, other
 
-    async def end(self) -> None:
-        """Kill them, also what is stopped, and show what they said."""
+    async def end(self, report: Callable[[str], None]) -> None:
+        """Kill them, also what stands still, and show what they said."""
         for process in self.processes:
-            if process.returncode is None:
+            with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
             await process.wait()
-        for log in sorted(self.directory.glob("worker-*.log")):
-            print(f"--- {log.name}", *log.read_text().splitlines()[-40:], sep="\n")
+        for log in self._logs():
+            report("\n".join([f"--- {log.name}", *log.read_text().splitlines()[-40:]]))
+
+    def _logs(self) -> list[Path]:
+        return sorted(self.directory.glob("worker-*.log"))
 
     def _environment(self, capacity: int, steps: int, tending: bool) -> dict[str, str]:
         own = {name: value for name, value in os.environ.items() if not name.startswith("WEIR_")}
@@ -124,13 +123,11 @@ class Workers:
 
 
 async def flush_redis(stack: Stack) -> None:
-    async with _redis(stack) as redis:
-        await redis.flushall()
+    await _ask_redis(stack, "FLUSHALL")
 
 
 async def kill_redis(stack: Stack) -> None:
-    async with _redis(stack) as redis:
-        information: dict[str, Any] = await redis.info("server")
+    information = await _ask_redis(stack, "INFO", "server")
     os.kill(information["process_id"], signal.SIGKILL)
 
 
@@ -147,5 +144,6 @@ async def bring_back(stack: Stack) -> None:
     await asyncio.to_thread(stack.revive, print)
 
 
-def _redis(stack: Stack) -> Redis:
-    return Redis.from_url(stack.redis_url)
+async def _ask_redis(stack: Stack, *command: str) -> Any:
+    async with cast("Any", Redis).from_url(stack.redis_url) as redis:
+        return await redis.execute_command(*command)

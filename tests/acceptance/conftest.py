@@ -39,6 +39,7 @@ def servers() -> Generator[Stack]:
 async def pool(servers: Stack) -> AsyncGenerator[EnginePool]:
     await migrate(servers.database_url)
     pool = await engine_pool(servers.database_url)
+    assert await pool.fetchval("SHOW fsync") == "on"
     yield pool
     await pool.close()
 
@@ -72,7 +73,7 @@ async def workers(servers: Stack, pool: EnginePool, receiver: Receiver, tmp_path
     receiver.delay = 0.03
     workers = Workers(stack=servers, pool=pool, directory=tmp_path, allow=receiver.address)
     yield workers
-    await workers.end()
+    await workers.end(print)
 
 
 async def _publish(dsn: str, tenant_id: TenantId, version: Version) -> None:
@@ -105,9 +106,8 @@ async def _publish(dsn: str, tenant_id: TenantId, version: Version) -> None:
     await connection.close()
 
 
-@pytest.fixture
-def figures(request: pytest.FixtureRequest) -> Generator[dict[str, float]]:
-    """Seconds that a test has measured; they stand in the summary."""
-    measured: dict[str, float] = {}
-    yield measured
-    print(measured)
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Show what the tests have measured."""
+    for report in terminalreporter.getreports("passed"):
+        for name, value in report.user_properties:
+            terminalreporter.write_line(f"{report.nodeid.rpartition('::')[2]}: {name} {value}")

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import signal
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -91,7 +92,10 @@ class Served:
 
 @asynccontextmanager
 async def served(data_dir: Path, *options: str, **environment: str) -> AsyncGenerator[Served]:
-    """`weir up` on a free port, ready; killed at the end unless it has been stopped."""
+    """`weir up` on a free port, ready; stopped at the end unless it has been."""
     async with started("up", "--port", "0", "--data-dir", data_dir, *options, **environment) as command:
         await command.says("ready http://")
         yield Served(command=command, data_dir=data_dir)
+        if command.process.returncode is None:
+            command.send(signal.SIGTERM)
+            assert (await command.ended()).status == 0

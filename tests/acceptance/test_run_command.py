@@ -17,6 +17,7 @@ from db.connections import EnginePool, engine_pool
 from db.migrate import migrate
 from tests.acceptance.cluster import until
 from tests.acceptance.commands import Ended, new_data_directory, processes_that_name, started, weir
+from tests.acceptance.served import served
 
 pytestmark = pytest.mark.acceptance
 
@@ -203,11 +204,12 @@ async def test_the_first_command_of_the_readme_runs_25_orders_on_a_bare_data_dir
         assert processes_that_name(data_dir) == {}
 
 
-async def test_the_other_examples_run_at_once_on_one_data_directory(site: Site) -> None:
-    invoices, tickets = await asyncio.gather(
-        weir("run", *example("invoice_processing", "invoices"), "--data-dir", site.data_dir),
-        weir("run", *example("support_escalation", "tickets"), "--data-dir", site.data_dir),
-    )
+async def test_the_other_examples_run_at_once_beside_an_up_and_each_keeps_to_its_own(site: Site) -> None:
+    async with served(site.data_dir):
+        invoices, tickets = await asyncio.gather(
+            weir("run", *example("invoice_processing", "invoices"), "--data-dir", site.data_dir),
+            weir("run", *example("support_escalation", "tickets"), "--data-dir", site.data_dir),
+        )
 
     assert (invoices.status, tickets.status) == (0, 0), invoices.stderr + tickets.stderr
     assert outcomes(invoices, "invoice", "status", "reason") == INVOICES

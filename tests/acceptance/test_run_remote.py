@@ -71,9 +71,7 @@ async def waiting(api: Api) -> list[str]:
     return [node["id"] for node in reversed(nodes) if node["currentSteps"] == waits]
 
 
-async def test_more_executions_than_a_request_and_a_connection_take_are_all_run_and_followed(
-    up: Served, greeting: Path
-) -> None:
+async def test_more_than_one_request_or_connection_takes_is_run_and_followed(up: Served, greeting: Path) -> None:
     people = [{"name": f"guest {number}"} for number in range(1_001)]
     file = written(greeting.with_name("people.json"), json.dumps(people))
 
@@ -168,14 +166,21 @@ async def test_what_keeps_a_run_from_starting_there_is_told(
     assert "Traceback" not in ended.stderr
 
 
-async def test_nothing_begins_when_an_input_does_not_fit(up: Served, greeting: Path) -> None:
+@pytest.mark.parametrize(
+    ("second", "told"),
+    [
+        ("{}", "The input does not fit its schema: name is missing"),
+        ('{"name": NaN}', "The value holds a number that JSON cannot write (NaN or infinity)"),
+    ],
+)
+async def test_nothing_begins_when_an_input_is_wrong(up: Served, greeting: Path, second: str, told: str) -> None:
     count = "{ executions(first: 1) { totalCount } }"
     before = await up.api.data(count)
 
-    ended = await run_at(up.api, greeting, "--each", '[{"name": "Ada"}, {}]')
+    ended = await run_at(up.api, greeting, "--each", f'[{{"name": "Ada"}}, {second}]')
 
     assert (ended.status, await up.api.data(count)) == (2, before)
-    assert ended.stderr == "Error: Element 1 of --each: The input does not fit its schema: name is missing\n"
+    assert ended.stderr == f"Error: Element 1 of --each: {told}\n"
 
 
 async def test_everything_wrong_with_a_graph_is_told_as_the_server_sees_it(up: Served, greeting: Path) -> None:

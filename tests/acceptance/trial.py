@@ -11,6 +11,7 @@ from app.clock import utc_now
 from db.connections import EnginePool
 from db.inbox import PostgresInbox
 from db.starts import PostgresStarts
+from domain.engine.events import EventKind
 from domain.engine.ports import InboxKind
 from domain.executions_prepare import Origin, StartRequest, prepare
 from domain.graphs import Definition, Edge, Graph, Node
@@ -21,8 +22,8 @@ from domain.versions import Version
 from tests.acceptance.cluster import Worker, until
 
 SIZE = 200
-CALLS = ("a", "b", "c", "d")
-"""The steps that call out."""
+CALLS = {"a": "start", "b": "base", "c": "base", "d": "asked"}
+"""The steps that call out, and what must have finished before each."""
 STEPS = ("start", "a", "base", "b", "c", "both", "pause", "asked", "approval", "d", "done")
 
 
@@ -129,13 +130,13 @@ class Trial:
 
     async def approve(self) -> None:
         """Send every signal: the early ones now, each other one once it is waited for."""
-        await self._send([execution for execution, given in self.given.items() if given.early])
-        missing = {execution for execution, given in self.given.items() if given.asked and not given.early}
-        waiting = "SELECT execution_id FROM execution_event WHERE kind = 'WAITING' AND path = 'approval' AND execution_id = ANY ($1)"
+        missing = {execution for execution, given in self.given.items() if given.asked}
+        waits = "SELECT execution_id FROM execution_event WHERE execution_id = ANY ($1) AND kind = $2 AND path = $3"
 
         async def sent() -> bool:
-            rows = await self.ground.pool.fetch(waiting, missing)
-            ready = [row["execution_id"] for row in rows]
+            rows = await self.ground.pool.fetch(waits, missing, EventKind.WAITING, "approval")
+            waiting = {row["execution_id"] for row in rows}
+            ready = [execution for execution in missing if execution in waiting or self.given[execution].early]
             await self._send(ready)
             missing.difference_update(ready)
             return not missing

@@ -1,12 +1,11 @@
 """What must be true of a trial, whatever happened meanwhile: changes when durability promises something else."""
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from datetime import datetime
 
 import orjson
 
-from db.connections import EnginePool
 from domain.engine.decide import fold
 from domain.engine.events import TERMINAL, Event, EventKind
 from domain.engine.plan import compile_plan
@@ -16,6 +15,8 @@ from jobs.nodes.catalog import CATALOG
 from tests.acceptance.trial import CALLS, STEPS, Given, Trial
 
 Logs = Mapping[ExecutionId, Sequence[Event]]
+Arrivals = Mapping[str, Sequence[datetime]]
+"""Of requests, by idempotency key."""
 
 
 async def logs_of(trial: Trial) -> Logs:
@@ -41,7 +42,7 @@ async def assert_complete(trial: Trial) -> Logs:
         assert [event.seq for event in log] == list(range(1, len(log) + 1))
         assert log[-1].kind in TERMINAL
         assert _told(log) == _expected(given)
-        assert_owned_in_turn(log)
+        _assert_owned_in_turn(log)
         state = fold(plan, log)
         assert (state.lifecycle, state.output) == (Lifecycle.COMPLETED, given.output)
     await _assert_rows(trial, logs)
@@ -62,7 +63,7 @@ def _expected(given: Given) -> Counter[tuple[EventKind, str | None]]:
     return Counter[tuple[EventKind, str | None]](events + [(kind, None) for kind in once])
 
 
-def assert_owned_in_turn(log: Sequence[Event]) -> None:
+def _assert_owned_in_turn(log: Sequence[Event]) -> None:
     """Epochs only rise, and an owner's first event says that it has adopted the execution."""
     epoch = 0
     for event in log[1:]:
@@ -73,49 +74,60 @@ def assert_owned_in_turn(log: Sequence[Event]) -> None:
 
 async def _assert_rows(trial: Trial, logs: Logs) -> None:
     pool = trial.ground.pool
-    rows = await pool.fetch("SELECT id, status, output, owner, finished_at FROM execution WHERE id = ANY ($1)", trial.ids)
+    query = "SELECT id, status, output, owner, finished_at FROM execution WHERE id = ANY ($1)"
+    rows = await pool.fetch(query, trial.ids)
     found = {row["id"]: (row["status"], orjson.loads(row["output"]), row["owner"], row["finished_at"]) for row in rows}
     assert found == {
         execution: ("COMPLETED", given.output, None, logs[execution][-1].at) for execution, given in trial.given.items()
     }
     for table in ("wake_up", "execution_inbox", "execution_state"):
-        assert await _left(pool, table, trial.ids) == [], table
-
-
-async def _left(pool: EnginePool, table: str, ids: Sequence[ExecutionId]) -> list[ExecutionId]:
-    return [row["id"] for row in await pool.fetch(f"SELECT execution_id AS id FROM {table} WHERE execution_id = ANY ($1)", ids)]
+        left = await pool.fetch(f"SELECT execution_id FROM {table} WHERE execution_id = ANY ($1)", trial.ids)
+        assert left == [], table
 
 
 def finished_calls(logs: Logs) -> dict[str, datetime]:
     """When each call had finished, by its idempotency key."""
-    return {
-        f"{encode('execution', execution)}:{event.path}": event.at
-        for execution, log in logs.items()
-        for event in log
-        if event.kind is EventKind.STEP_COMPLETED and event.path in CALLS
-    }
+    return {_key(execution, call): _finished(log, call) for execution, log in logs.items() for call in CALLS}
 
 
-def assert_called(arrivals: Mapping[str, Sequence[datetime]], logs: Logs, *, at_most: int) -> None:
-    """Every call arrived at least once and at most so often, and never after it had finished."""
-    for key, finished in finished_calls(logs).items():
+def assert_called(arrivals: Arrivals, logs: Logs, *, at_most: int, late: Set[str] = frozenset()) -> None:
+    """Every call arrived once, or at most so often, and none but these after it had finished."""
+    for key in finished_calls(logs):
         assert 1 <= len(arrivals[key]) <= at_most, key
-        assert max(arrivals[key]) <= finished, f"{key} ran again after it had finished"
+    assert late_calls(arrivals, logs) <= late, "a step ran again after it had finished"
 
 
 def recovery(logs: Logs, orphans: Mapping[ExecutionId, int], killed: datetime) -> float:
     """Seconds until the last of the executions that a worker left behind (with their epochs) had an owner again."""
-    adopted = [_adopted_after(logs[execution], epoch, killed) for execution, epoch in orphans.items()]
+    adopted = [_adopted_after(logs[execution], epoch) for execution, epoch in orphans.items()]
     return max((moment - killed).total_seconds() for moment in adopted)
 
 
-def _adopted_after(log: Sequence[Event], epoch: int, killed: datetime) -> datetime:
-    """Its own end counts too: it may have been on its way to the database when the worker died."""
+def _adopted_after(log: Sequence[Event], epoch: int) -> datetime:
+    """Its end counts too: that may have been on its way to the database when the worker died."""
     if log[-1].epoch == epoch:
         return log[-1].at
     return next(event.at for event in log if event.epoch > epoch)
 
 
-def late_calls(arrivals: Mapping[str, Sequence[datetime]], logs: Logs) -> list[str]:
-    """The calls that arrived again after they had finished."""
-    return [key for key, finished in finished_calls(logs).items() if max(arrivals[key]) > finished]
+def late_calls(arrivals: Arrivals, logs: Logs) -> set[str]:
+    """The keys of the calls that arrived again after they had finished."""
+    return {key for key, finished in finished_calls(logs).items() if max(arrivals[key]) > finished}
+
+
+def calls_under_way(logs: Logs, ids: Iterable[ExecutionId], moment: datetime) -> set[str]:
+    """The keys of the calls of these executions that might have begun at that moment, and had not finished."""
+    return {
+        _key(execution, call)
+        for execution in ids
+        for call, source in CALLS.items()
+        if _finished(logs[execution], source) <= moment < _finished(logs[execution], call)
+    }
+
+
+def _finished(log: Sequence[Event], path: str) -> datetime:
+    return next(event.at for event in log if event.kind is EventKind.STEP_COMPLETED and event.path == path)
+
+
+def _key(execution: ExecutionId, path: str) -> str:
+    return f"{encode('execution', execution)}:{path}"

@@ -80,7 +80,8 @@ class EngineRoom:
     @asynccontextmanager
     async def running(self, *, only: Sequence[ExecutionId] | None = None, **settings: Any) -> AsyncGenerator[Engine]:
         """An engine at work; `settings` override what a test wants different."""
-        chosen = Settings(data_dir=self._directory, **{"drain_seconds": 1.0, "db_pool_size": 4, **settings})
+        usual: dict[str, Any] = {"data_dir": self._directory, "drain_seconds": 1.0, "db_pool_size": 4}
+        chosen = Settings(**(usual | settings))
         options = EngineOptions(public_url=URL, only=only, allow=("127.0.0.1",), watch=self.hear)
         async with running_engine(
             database_url=self.dsn,
@@ -263,7 +264,16 @@ class EngineRoom:
             execution,
         )
         return [
-            Event(**{**dict(row), "kind": EventKind(row["kind"]), "payload": orjson.loads(row["payload"])})
+            Event(
+                seq=row["seq"],
+                kind=EventKind(row["kind"]),
+                at=row["at"],
+                epoch=row["epoch"],
+                node=row["node"],
+                path=row["path"],
+                attempt=row["attempt"],
+                payload=orjson.loads(row["payload"]),
+            )
             for row in rows
         ]
 

@@ -1,4 +1,4 @@
-"""Executions that wait: what they wait for, how they are let go and taken up again, and that nothing is lost meanwhile."""
+"""Executions that wait: for what, how they are let go and taken up again, and that nothing is lost meanwhile."""
 
 from datetime import datetime, timedelta
 

@@ -1,4 +1,4 @@
-"""Live messages over a real Redis: what is heard, on how many connections, and what a watcher is told of what was not."""
+"""Live messages over a real Redis: what is heard, over how many connections, and who is told what was not."""
 
 import asyncio
 import tempfile
@@ -305,11 +305,14 @@ async def _pipe(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
 
 async def test_a_redis_that_is_away_at_the_start_is_waited_for(redis_of_engines: str) -> None:
     execution = new_execution()
-    async with way_that_opens_late(redis_of_engines, refused=2) as late, on_air(redis_of_engines, late) as air:
-        async with air.feed.follow(air.tenant, execution) as follower:
-            air.commit(execution, event(1))
+    async with (
+        way_that_opens_late(redis_of_engines, refused=2) as late,
+        on_air(redis_of_engines, late) as air,
+        air.feed.follow(air.tenant, execution) as follower,
+    ):
+        air.commit(execution, event(1))
 
-            assert await seqs(follower, 1) == [1]
+        assert await seqs(follower, 1) == [1]
 
 
 async def test_a_publisher_without_redis_stops_nobody() -> None:

@@ -129,7 +129,10 @@ def test_a_worker_that_loads_the_log_is_asked_for_exactly_what_was_open(data: st
 @settings(max_examples=200, deadline=None)
 @given(st.data())
 def test_dead_paths_die(data: st.DataObject) -> None:
-    """Every node of a finished acyclic execution is settled; one ran if an edge to it was taken, unless a race ended first."""
+    """Every node of a finished acyclic execution is settled; one ran if an edge to it was taken.
+
+    Unless a race that makes it superfluous had ended before.
+    """
     plan = data.draw(plans())
     world = play(data, plan)
     assert world.finish is not None
