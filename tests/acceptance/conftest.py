@@ -23,7 +23,10 @@ from jobs.queue import ArqDoorbell, redis_settings, serialize
 from tests.acceptance.cluster import Workers
 from tests.acceptance.receiver import Receiver, receiving
 from tests.acceptance.trial import Ground, definition
+from tests.contract.conftest import npm_clients
 from tests.databases import make_tenant
+
+__all__ = ["npm_clients"]
 
 
 @pytest.fixture(scope="session")

@@ -14,6 +14,7 @@ from app.stack import Stack
 from tests.acceptance.cluster import until
 from tests.acceptance.commands import new_data_directory, processes_that_name, started, weir
 from tests.acceptance.served import START, Api, Served, served
+from tests.contract.conftest import GraphQLServer, NpmClients
 from tests.databases import new_database
 
 pytestmark = pytest.mark.acceptance
@@ -85,6 +86,14 @@ async def test_it_is_alive_and_ready(up: Served) -> None:
 
     assert (alive.status_code, alive.text) == (200, "ok")
     assert (ready.status_code, ready.json()) == (200, {"postgresql": True, "redis": True})
+
+
+async def test_it_passes_every_graphql_http_audit(up: Served, npm_clients: NpmClients) -> None:
+    address = f"{up.url}/graphql"
+    server = GraphQLServer(url=address, ws_url=address.replace("http", "ws", 1), token=up.credentials["api_key"])
+    results = await npm_clients.run("audits.mjs", server)
+    assert [result for result in results if result["status"] != "ok"] == []
+    assert len(results) == 61
 
 
 async def test_a_taken_port_is_told(up: Served) -> None:
