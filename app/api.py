@@ -43,6 +43,7 @@ from jobs.sandbox.sandbox import Sandbox
 from resolvers.context import Services, Stores, context_of
 from schema.endpoint import GraphQLEndpoint
 from schema.root import build_schema
+from schema.transport import TransportSettings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,7 +132,12 @@ def _parts(services: Services, pool: EnginePool, arq: ArqRedis, master_key: byte
         ids=uuid.uuid7,
     )
     return Parts(
-        graphql=GraphQLEndpoint(build_schema(), authenticate, page=graphiql.page(graphiql.EXAMPLES)),
+        graphql=GraphQLEndpoint(
+            build_schema(),
+            authenticate,
+            settings=TransportSettings(body_limit=settings.max_body_bytes),
+            page=graphiql.page(graphiql.EXAMPLES),
+        ),
         token=TokenEndpoint(sign_in=sign_in, tokens=tokens, clock=utc_now).answer,
         resume=resume.__call__,
         checks={"postgresql": _postgres(pool), "redis": _redis(arq)},

@@ -96,12 +96,10 @@ class Settings(BaseModel):
     """Steps that one worker process runs at once."""
     drain_seconds: Annotated[float, Field(ge=0, le=3_600)] = 20.0
     """How long a stopping worker lets its running steps finish before it hands them over."""
-    max_payload_bytes: Annotated[int, Field(ge=1_024, le=16_777_216)] = 262_144
-    """Largest output that stays in the execution's log; a larger one goes to file storage."""
     max_output_bytes: Annotated[int, Field(ge=1_024, le=1_073_741_824)] = 16_777_216
     """Largest output of a step; the step fails beyond it."""
-    max_nodes: Annotated[int, Field(ge=1, le=1_000_000)] = 10_000
-    """Most nodes in one workflow, nested bodies included."""
+    max_body_bytes: Annotated[int, Field(ge=65_536, le=268_435_456)] = 16_777_216
+    """Largest request body of the API; a larger one is refused with status 413."""
     http_allow: Annotated[tuple[str, ...], AfterValidator(_hosts), BeforeValidator(_list)] = ()
     """Hosts that workflows may call although they are private, comma-separated, such as `127.0.0.1:9000,intranet`."""
     http_block_private: bool = True

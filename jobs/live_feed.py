@@ -21,6 +21,8 @@ from jobs.event_codec import decode, execution_channel, tenant_channel
 log = logging.getLogger("weir.live")
 
 _MOST_QUEUED = 1_000
+_MOST_BYTES = 1024 * 1024
+"""As they came over the wire; what is decoded is a small multiple of it."""
 _LOOK = 2.0
 """Seconds between looks at the logs of everything followed."""
 _CONTROL = "weir:control"
@@ -33,21 +35,28 @@ class BoundedFollower:
     """One watcher's queue. When it overflows, what it holds is dropped and the watcher is told to re-read."""
 
     def __init__(self) -> None:
-        self._messages: deque[LiveMessage] = deque()
+        self._messages: deque[tuple[LiveMessage, int]] = deque()
+        self._bytes = 0
         self._arrived = asyncio.Event()
 
-    def put(self, message: LiveMessage) -> None:
-        if isinstance(message, Lost) or len(self._messages) >= _MOST_QUEUED:
+    def put(self, message: LiveMessage, size: int) -> None:
+        """`size`: the message's bytes on the wire."""
+        full = len(self._messages) >= _MOST_QUEUED or self._bytes + size > _MOST_BYTES
+        if full or isinstance(message, Lost):
             self._messages.clear()
+            self._bytes = size = 0
             message = Lost()
-        self._messages.append(message)
+        self._messages.append((message, size))
+        self._bytes += size
         self._arrived.set()
 
     async def next(self) -> LiveMessage:
         while not self._messages:
             self._arrived.clear()
             await self._arrived.wait()
-        return self._messages.popleft()
+        message, size = self._messages.popleft()
+        self._bytes -= size
+        return message
 
 
 class _Topic:
@@ -57,11 +66,11 @@ class _Topic:
         self.acknowledged = asyncio.Event()
         self.heard = 0
 
-    def tell(self, message: LiveMessage) -> None:
+    def tell(self, message: LiveMessage, size: int = 0) -> None:
         if isinstance(message, Events):
             self.heard = max(self.heard, message.events[-1].seq)
         for follower in self.followers:
-            follower.put(message)
+            follower.put(message, size)
 
 
 class RedisLiveFeed:
@@ -152,7 +161,7 @@ class RedisLiveFeed:
                 topic.tell(Lost())  # subscribed again: there was a gap
             topic.acknowledged.set()
         elif message["type"] == "message":
-            topic.tell(decode(message["data"]))
+            topic.tell(decode(message["data"]), len(message["data"]))
 
     async def _looking(self) -> None:
         """A worker may die between its commit and its announcement: nobody is left hanging for long."""

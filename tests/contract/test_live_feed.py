@@ -225,6 +225,19 @@ async def test_a_watcher_who_does_not_keep_up_is_told_to_read_the_log(air: Air) 
     assert heard[1:] == list(range(1_002, 1_501))
 
 
+async def test_a_watcher_who_does_not_keep_up_holds_a_mebibyte_at_most(air: Air) -> None:
+    slow, execution = new_execution(), new_execution()
+    async with air.feed.follow(air.tenant, slow) as follower, air.feed.follow(air.tenant, execution) as other:
+        for seq in range(1, 21):
+            await air.redis.publish(
+                execution_channel(air.tenant, slow), encode_events([event(seq, output="x" * 60_000)])
+            )
+        air.commit(execution, event(1))
+        assert await seqs(other, 1) == [1], "one connection: what was sent before has arrived"
+
+        assert await seqs(follower, 20) == [None, 19, 20]
+
+
 async def test_events_too_large_for_the_air_are_a_hint_to_read_the_log(air: Air) -> None:
     execution = new_execution()
     async with air.feed.follow(air.tenant, execution) as follower:

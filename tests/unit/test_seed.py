@@ -160,11 +160,12 @@ def test_a_variable_set_from_outside_is_set_again_in_its_place() -> None:
 
 
 def finished_elsewhere(first: World, path: str) -> dict[str, JSON]:
-    """Of what does not depend on the step: all that finished, with its output."""
+    """Of what does not depend on the step: all that finished, with its output; a way may live that had died."""
     redone = first.plan.downstream(first.state.steps[path].node)
-    ends = (StepStatus.COMPLETED, StepStatus.SKIPPED)
     return {
-        step.path: step.output for step in first.state.steps.values() if step.node not in redone and step.status in ends
+        step.path: step.output
+        for step in first.state.steps.values()
+        if step.node not in redone and (step.status is StepStatus.COMPLETED or step.skipped_by_hand)
     }
 
 
