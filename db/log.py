@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 import orjson
 
 from db.connections import EnginePool
+from db.outages import told_as_connection_error
 from db.statements import Row, fetch, fetch_value
 from domain.engine.events import Event, EventKind
 from domain.ids import ExecutionId, TenantId
@@ -48,8 +49,10 @@ async def heads(pool: EnginePool, ids: Sequence[ExecutionId]) -> Mapping[Executi
     """The highest seq in each of these logs, whatever the tenant, in one query; those without events are left out.
 
     For the one reader per process that looks after everybody who follows: it passes on numbers, no contents.
+    Raises ConnectionError when PostgreSQL does not answer.
     """
-    rows = await pool.fetch(_HEADS, list(ids))
+    with told_as_connection_error():
+        rows = await pool.fetch(_HEADS, list(ids))
     return {ExecutionId(row["id"]): row["seq"] for row in rows if row["seq"] is not None}
 
 

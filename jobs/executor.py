@@ -287,7 +287,7 @@ class Executor:
             self._leave.set()
         for run, parting in zip(leaving, partings, strict=True):
             run.adopted = True
-            if run.execution_id not in kept:
+            if run.execution_id not in kept and not run.over:
                 self.driver.drop(run)
                 self._announce(run, parting.status)
         if kept:

@@ -33,6 +33,7 @@ class Limits:
     directives_at_once: int = 4
     cost: int = 10_000
     list_length: int = 10
+    objects: int = 30_000  # input objects in the variables of one operation
     documents: int = 256  # how many checked documents are remembered
 
 

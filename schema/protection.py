@@ -29,6 +29,7 @@ from schema.costs import Pricing
 from schema.limits import Limits, excesses
 from schema.masking import presented
 from schema.selections import Selection, selection_of
+from schema.variables import too_many_objects
 
 RULES = tuple(specified_rules)
 
@@ -65,6 +66,12 @@ class Documents:
             return self._fit(query)
         except _Unfit as unfit:
             return unfit.checked
+
+    def excess_of(
+        self, document: DocumentNode, operation_name: str | None, variables: Mapping[str, Any]
+    ) -> GraphQLError | None:
+        """Why these variables are too much for the event loop, None when they are not."""
+        return too_many_objects(self._schema, document, operation_name, variables, self._limits.objects)
 
     def _check(self, query: str) -> Checked:
         document = parse(query, max_tokens=self._limits.tokens)
@@ -114,7 +121,11 @@ class Protection(SchemaExtension):
         context = self.execution_context
         if checked.entrances and not getattr(context.context, "may_introspect", False):
             return [introspection.denial(checked.entrances)]
-        cost = checked.pricing.cost(context.operation_name, context.variables or {})
+        variables = context.variables or {}
+        excess = self._documents.excess_of(checked.document, context.operation_name, variables)
+        if excess is not None:
+            return [excess]
+        cost = checked.pricing.cost(context.operation_name, variables)
         if cost > self._limits.cost:
             return [_too_costly(cost, self._limits.cost)]
         # Said once for an answer; a subscription would repeat it with each of its events.

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
@@ -20,8 +21,7 @@ from tests.api.application import MASTER_KEY, URL, Application, Caller, applicat
 def redis_url(stack: Stack, worker_id: str) -> str:
     """A Redis database of this test worker's own: its doorbell is answered by nobody else."""
     number = int(worker_id.removeprefix("gw")) + 1 if worker_id.startswith("gw") else 0
-    separator = "&" if "?" in stack.redis_url else "?"
-    return f"{stack.redis_url}{separator}db={number % 16}"
+    return urlsplit(stack.redis_url)._replace(query=f"db={number % 8}").geturl()
 
 
 @pytest.fixture(scope="session")
