@@ -66,8 +66,6 @@ async def _serve(stack: Stack, bound: socket.socket, *, workers: int, say: Say, 
     settings = stack.settings
     await migrate(stack.database_url)
     async with AsyncExitStack() as running:
-        for number in range(workers):
-            await running.enter_async_context(_worker(stack, number, say))
         api = await running.enter_async_context(
             running_api(
                 database_url=stack.database_url,
@@ -81,6 +79,8 @@ async def _serve(stack: Stack, bound: socket.socket, *, workers: int, say: Say, 
             _welcome(credentials, stack, say)
             ahead = asyncio.create_task(keep_partitions_ahead(stack.database_url))
             running.callback(ahead.cancel)
+        for number in range(workers):  # their imports take a core each; the API comes first
+            await running.enter_async_context(_worker(stack, number, say))
         await running.enter_async_context(serving(api.app, bound))
         ready(f"ready {settings.url}")
         await until_stopped(stop, None, stack, say)
