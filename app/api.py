@@ -16,26 +16,40 @@ from app.asgi import Parts, application
 from app.auth import Authenticator
 from app.bootstrap import new_secret
 from app.clock import utc_now
+from app.files import FileEndpoints
+from app.keyring import keyring
 from app.passwords import Argon2Passwords
 from app.resume import ResumeEndpoint
 from app.secrets import derived
 from app.settings import Settings
 from app.sign_in import TokenEndpoint
+from app.storage import file_limits, file_storage
 from app.tokens import Tokens
+from db import statements
 from db.connections import EnginePool, app_database, current_tenant, engine_pool
+from db.data_keys import Keyring
+from db.dead_letters import DeadLetters
 from db.executions import Executions
+from db.files import Files, PostgresFiles
 from db.identity import Accounts, ApiKeys, RefreshTokens, Tenants
 from db.inbox import PostgresInbox
+from db.limits import Queues
 from db.log import Log, heads
+from db.service_connections import ServiceConnections
+from db.service_connections_step import StepConnections
 from db.starts import PostgresStarts
+from db.tasks import Tasks
+from db.tasks_answers import PostgresTaskAnswers
 from db.triggers import Triggers
 from db.versions import Versions
 from db.workflows import Workflows
 from domain.executions_plans import Plans
 from domain.ids import TenantId
 from domain.sessions import SignIn
+from jobs.connection_tests import RealConnectionTester
 from jobs.live_feed import RedisLiveFeed
 from jobs.nodes.catalog import CATALOG
+from jobs.outgoing import Outgoing
 from jobs.publisher import Publisher
 from jobs.queue import QUEUE, ArqDoorbell, redis_settings, serialize
 from jobs.sandbox.evaluator import Evaluator
@@ -53,17 +67,27 @@ class Api:
     pool: EnginePool
 
 
-def stores_of(tenant_id: TenantId) -> Stores:
+def stores_of(tenant_id: TenantId, *, keys: Keyring, tenant_concurrency: int | None = None) -> Stores:
     """The tenant's repositories; from here on this task's queries see this tenant and no other."""
     current_tenant.set(tenant_id)
     workflows = Workflows(tenant_id)
+    tasks = Tasks(tenant_id)
+    connections = ServiceConnections(tenant_id, keys)
     return Stores(
         workflows=workflows,
         workflow_writer=workflows,
         versions=Versions(tenant_id),
         executions=Executions(tenant_id),
+        queues=Queues(tenant_id, tenant_concurrency=tenant_concurrency),
+        dead_letters=DeadLetters(tenant_id),
         log=Log(tenant_id),
         triggers=Triggers(tenant_id),
+        connections=connections,
+        connection_writer=connections,
+        files=Files(tenant_id),
+        file_rows=PostgresFiles(tenant_id, statements.fetch),
+        tasks=tasks,
+        task_writer=tasks,
     )
 
 
@@ -84,17 +108,27 @@ async def running_api(
         feed.start()
         stack.push_async_callback(feed.close)
         evaluator = Evaluator(await stack.enter_async_context(Sandbox()))
+        outgoing = Outgoing(allow=settings.http_allow, block_private=settings.http_block_private)
+        stack.push_async_callback(outgoing.close)
+        keys = keyring(master_key)
         services = Services(
-            stores=stores_of,
+            stores=partial(stores_of, keys=keys, tenant_concurrency=settings.tenant_concurrency),
             accounts=Accounts(pool),
-            starts=PostgresStarts(pool),
+            passwords=Argon2Passwords(),
+            starts=PostgresStarts(pool, tenants_limited=settings.tenant_concurrency is not None),
             inbox=PostgresInbox(pool),
             doorbell=ArqDoorbell(arq, queue),
             changes=publisher,
+            task_answers=PostgresTaskAnswers(pool),
+            task_announcer=publisher,
             feed=feed,
             catalog=CATALOG,
             plans=Plans(CATALOG),
             evaluator=evaluator,
+            connections=partial(StepConnections, pool=pool, keyring=keys),
+            connection_tester=RealConnectionTester(outgoing),
+            storage=file_storage(settings),
+            file_limits=file_limits(settings),
             clock=utc_now,
             ids=uuid.uuid7,
             url=settings.url,
@@ -112,7 +146,7 @@ def _parts(services: Services, pool: EnginePool, arq: ArqRedis, master_key: byte
         refresh_tokens=RefreshTokens(pool),
         keys=keys,
         tenants=tenants,
-        passwords=Argon2Passwords(),
+        passwords=services.passwords,
         ids=uuid.uuid7,
         secret=new_secret,
         refresh_life=timedelta(seconds=settings.refresh_token_seconds),
@@ -140,6 +174,7 @@ def _parts(services: Services, pool: EnginePool, arq: ArqRedis, master_key: byte
         ),
         token=TokenEndpoint(sign_in=sign_in, tokens=tokens, clock=utc_now).answer,
         resume=resume.__call__,
+        files=FileEndpoints(authenticate).routes,
         checks={"postgresql": _postgres(pool), "redis": _redis(arq)},
     )
 

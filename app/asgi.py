@@ -2,7 +2,7 @@
 
 import asyncio
 import inspect
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import cast
 
@@ -29,6 +29,7 @@ class Parts:
     token: Endpoint
     resume: Endpoint
     checks: Mapping[str, Check]
+    files: Sequence[BaseRoute] = ()
 
 
 def application(parts: Parts) -> Starlette:
@@ -43,6 +44,7 @@ def application(parts: Parts) -> Starlette:
         Route("/readyz", ready, methods=["GET"]),
         Route("/auth/token", parts.token, methods=["POST"]),
         Route("/resume/{token}", parts.resume, methods=_METHODS),
+        *parts.files,
         Route("/graphql", parts.graphql),
         WebSocketRoute("/graphql", parts.graphql),
         Mount(graphiql.ASSETS_PATH, graphiql.assets()),

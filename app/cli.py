@@ -25,6 +25,7 @@ COMMANDS = {
     "worker": Entry(target="app.cli_up:worker", summary="A worker process alone."),
     "scheduler": Entry(target="app.cli_up:scheduler", summary="The scheduler process alone."),
     "migrate": Entry(target="app.cli_migrate:migrate", summary="Bring the database to the current schema."),
+    "tenant-limits": Entry(target="app.cli_limits:tenant_limits", summary="Show or set what a tenant may use."),
     "export-schema": Entry(target="app.cli_schema:export_schema", summary="Write schema.graphql."),
     "bench": Entry(target="app.cli_bench:bench", summary="Measure this machine."),
     "doctor": Entry(target="app.cli_doctor:doctor", summary="Say what is there and what is wrong."),

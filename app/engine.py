@@ -10,36 +10,51 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 
 import uuid_utils.compat as uuid
 from arq.connections import ArqRedis, create_pool
 from redis.exceptions import RedisError
 
 from app.clock import utc_now
+from app.keyring import keyring
 from app.secrets import derived
 from app.settings import Settings
+from app.storage import file_limits, file_storage
+from db.callees import PostgresCallees
 from db.claims import PostgresOwnership
 from db.connections import EnginePool, engine_pool
 from db.definitions import PostgresDefinitions
+from db.files import PostgresFiles, PostgresFileSweeping
 from db.journal import PostgresJournal
 from db.liveness import Heartbeat, PostgresLiveness
+from db.locks import PostgresLocks
+from db.service_connections_step import StepConnections
 from db.sweeps import PostgresSweeping
+from db.tasks_desk import PostgresTaskDesk
 from domain.callbacks import Callback, make_token
+from domain.children import Children, TenantChildren
 from domain.engine.ports import Append
-from domain.ids import ExecutionId, WorkerId
+from domain.files import Storage
+from domain.files_keep import FileLimits, Keeping, StepFiles
+from domain.ids import ExecutionId, TenantId, WorkerId
 from jobs.announcements import Announcer
+from jobs.breakers import BreakerLimits, Breakers
 from jobs.driver import Driver
 from jobs.executor import Executor
+from jobs.failure_handlers import Handlers
+from jobs.file_sweeper import FileSweeper
 from jobs.mail import listen_for_mail
 from jobs.nodes.catalog import CATALOG
 from jobs.outgoing import Outgoing
 from jobs.programs import Programs
 from jobs.publisher import Publisher
 from jobs.queue import QUEUE, ArqDoorbell, redis_settings, serialize
+from jobs.relations import Relatives
 from jobs.runs import Run
 from jobs.sandbox.evaluator import Evaluator
 from jobs.sandbox.sandbox import Sandbox
-from jobs.services import services_for
+from jobs.services import StepServices, Supplies
 from jobs.steps import StepRunner
 from jobs.sweeper import Sweeper
 from jobs.tasks import doorbell_worker
@@ -91,14 +106,20 @@ async def running_engine(
         heartbeat = Heartbeat(database_url, worker)
         heartbeat.start()
         stack.push_async_callback(asyncio.to_thread, heartbeat.stop)
-        journal = PostgresJournal(pool, on_committed=_tee(publisher.committed, options.watch))
+        most = settings.tenant_concurrency
+        ownership = PostgresOwnership(pool, tenant_concurrency=most, bell=lambda: executor.ring())
+        doorbell = ArqDoorbell(arq, options.queue)
+        relatives = Relatives(lambda tenant, ids: executor.begun(tenant, ids, doorbell))
+        durable = _tee(_tee(_tee(publisher.committed, ownership.committed), relatives.committed), options.watch)
+        journal = PostgresJournal(pool, on_committed=durable)
         journal.start()
         stack.push_async_callback(journal.close)  # before the worker signs off, else its last events are refused
-        evaluator = Evaluator(await stack.enter_async_context(Sandbox()))
+        sandbox = await stack.enter_async_context(Sandbox())
+        evaluator = Evaluator(sandbox)
         executor = Executor(
             worker=worker,
             journal=journal,
-            ownership=PostgresOwnership(pool),
+            ownership=ownership,
             programs=Programs(PostgresDefinitions(pool), CATALOG),
             pulse=heartbeat,
             changes=publisher,
@@ -108,10 +129,23 @@ async def running_engine(
         )
         outgoing = Outgoing(allow=(*settings.http_allow, *options.allow), block_private=settings.http_block_private)
         stack.push_async_callback(outgoing.close)
+        storage = file_storage(settings)
+        children = partial(_children, pool=pool)
+        supplies = Supplies(
+            http=outgoing,
+            evaluator=evaluator,
+            children=children,
+            sandbox=sandbox,
+            breaker=Breakers(arq, _breaker_limits(settings)).of,
+            connections=partial(StepConnections, pool=pool, keyring=keyring(master_key)),
+            files=_files(pool, storage, file_limits(settings)),
+            locks=PostgresLocks(pool).desk,
+            tasks=partial(PostgresTaskDesk, pool, announcer=publisher, ids=uuid.uuid7, clock=utc_now),
+        )
         executor.attach(
             Driver(
                 journal=journal,
-                steps=_step_runner(settings, options.public_url, evaluator, outgoing, master_key),
+                steps=_step_runner(settings, options.public_url, supplies, master_key),
                 announcer=_Announcers((publisher, *options.announcers)),
                 clock=utc_now,
                 draw=random.random,
@@ -119,14 +153,16 @@ async def running_engine(
                 slots=settings.worker_steps,
                 dropped=executor.dropped,
                 settled=executor.settled,
+                handlers=Handlers(children),
                 snapshot=executor.snapshot,
             )
         )
         executor.start()
         stack.push_async_callback(executor.drain, settings.drain_seconds)
-        doorbell = ArqDoorbell(arq)
+        sweeping = PostgresSweeping(pool, tenant_concurrency=most)
         background = [
-            asyncio.create_task(Sweeper(PostgresSweeping(pool), doorbell, executor.ring).run()),
+            asyncio.create_task(Sweeper(sweeping, doorbell, executor.ring).run()),
+            asyncio.create_task(FileSweeper(PostgresFileSweeping(pool), storage, utc_now).run()),
             asyncio.create_task(_listening(arq, executor, options.queue)),
             asyncio.create_task(listen_for_mail(arq, executor.called)),
         ]
@@ -136,20 +172,41 @@ async def running_engine(
         yield Engine(worker=worker, executor=executor, pool=pool, doorbell=doorbell, evaluator=evaluator)
 
 
-def _step_runner(
-    settings: Settings, public_url: str, evaluator: Evaluator, outgoing: Outgoing, master_key: bytes
-) -> StepRunner:
+def _step_runner(settings: Settings, public_url: str, supplies: Supplies, master_key: bytes) -> StepRunner:
     secret = derived(master_key, "resume token")
 
     def callback_url(callback: Callback) -> str:
         return f"{public_url}/resume/{make_token(secret, callback)}"
 
     return StepRunner(
-        evaluator=evaluator,
-        services=services_for(outgoing, evaluator),
+        evaluator=supplies.evaluator,
+        services=lambda tenant: StepServices(tenant=tenant, supplies=supplies),
         callback_url=callback_url,
         max_output_bytes=settings.max_output_bytes,
     )
+
+
+def _children(tenant: TenantId, *, pool: EnginePool) -> Children:
+    return TenantChildren(callees=PostgresCallees(pool, tenant), ids=uuid.uuid7, clock=utc_now)
+
+
+def _breaker_limits(settings: Settings) -> BreakerLimits:
+    return BreakerLimits(
+        failures=settings.breaker_failures,
+        window=settings.breaker_window_seconds,
+        open_for=settings.breaker_open_seconds,
+        lease=settings.breaker_probe_seconds,
+    )
+
+
+def _files(pool: EnginePool, storage: Storage, limits: FileLimits) -> Callable[[TenantId], StepFiles]:
+    def files_of(tenant: TenantId) -> StepFiles:
+        rows = PostgresFiles(tenant, pool.fetch)
+        return StepFiles(
+            Keeping(tenant_id=tenant, rows=rows, storage=storage, limits=limits, ids=uuid.uuid7, clock=utc_now)
+        )
+
+    return files_of
 
 
 def _tee(

@@ -18,6 +18,12 @@ STATUS = {
 }
 
 
+def unavailable() -> Response:
+    """A server behind this one does not answer; nothing was done."""
+    body = {"type": "about:blank", "title": "The server cannot do this now", "status": 503, "code": "UNAVAILABLE"}
+    return JSONResponse(body, 503, headers={"Retry-After": "5"}, media_type="application/problem+json")
+
+
 def problem(refusal: Refusal) -> Response:
     """`{type, title, status, code, path?, remedy?}`."""
     status = STATUS[refusal.code]

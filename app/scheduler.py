@@ -1,4 +1,4 @@
-"""The scheduler process: sweeps, and keeps partitions ahead of time."""
+"""The scheduler process: sweeps, removes files that are over, and keeps partitions ahead of time."""
 
 import asyncio
 import logging
@@ -9,14 +9,18 @@ import uvloop
 from arq.connections import create_pool
 
 from app import logs
+from app.clock import utc_now
 from app.settings import Settings
 from app.signals import stop_event
 from app.stack import Stack, open_stack
+from app.storage import file_storage
 from app.worker import until_stopped
 from db import partitions
 from db.connections import engine_pool
+from db.files import PostgresFileSweeping
 from db.migrate import migrate
 from db.sweeps import PostgresSweeping
+from jobs.file_sweeper import FileSweeper
 from jobs.queue import ArqDoorbell, redis_settings, serialize
 from jobs.sweeper import Sweeper
 
@@ -37,15 +41,17 @@ async def _schedule(stack: Stack, say: Callable[[str], None]) -> None:
     await migrate(stack.database_url)
     pool = await engine_pool(stack.database_url, 2)
     arq = await create_pool(redis_settings(stack.redis_url), job_serializer=serialize)
-    sweeping = asyncio.create_task(Sweeper(PostgresSweeping(pool), ArqDoorbell(arq)).run())
+    sweeps = PostgresSweeping(pool, tenant_concurrency=stack.settings.tenant_concurrency)
+    sweeping = asyncio.create_task(Sweeper(sweeps, ArqDoorbell(arq)).run())
+    filing = asyncio.create_task(FileSweeper(PostgresFileSweeping(pool), file_storage(stack.settings), utc_now).run())
     ahead = asyncio.create_task(keep_partitions_ahead(stack.database_url))
     try:
         say("scheduler ready")
         await until_stopped(stop, None, stack, say)
     finally:
-        for task in (sweeping, ahead):
+        for task in (sweeping, filing, ahead):
             task.cancel()
-        await asyncio.gather(sweeping, ahead, return_exceptions=True)
+        await asyncio.gather(sweeping, filing, ahead, return_exceptions=True)
         await arq.aclose()
         await pool.close()
 

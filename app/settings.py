@@ -21,7 +21,7 @@ from domain.errors import Invalid
 
 PREFIX = "WEIR_"
 PROJECT = Path(__file__).resolve().parent.parent
-_SECRET = frozenset({"database_url", "redis_url", "master_key"})  # their values are in no message
+_SECRET = frozenset({"database_url", "redis_url", "master_key", "files_s3_secret_key"})  # no message has their values
 _HOST_AND_PORT = re.compile(r"(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+)(:[0-9]{1,5})?")
 
 
@@ -94,16 +94,43 @@ class Settings(BaseModel):
     """Executions that one worker process holds at once."""
     worker_steps: Annotated[int, Field(ge=1, le=10_000)] = 200
     """Steps that one worker process runs at once."""
+    tenant_concurrency: Annotated[int, Field(ge=1)] | None = None
+    """Executions that one tenant has under way at once, unless it was given a limit of its own. Unset: any number."""
     drain_seconds: Annotated[float, Field(ge=0, le=3_600)] = 20.0
     """How long a stopping worker lets its running steps finish before it hands them over."""
     max_output_bytes: Annotated[int, Field(ge=1_024, le=1_073_741_824)] = 16_777_216
     """Largest output of a step; the step fails beyond it."""
     max_body_bytes: Annotated[int, Field(ge=65_536, le=268_435_456)] = 16_777_216
     """Largest request body of the API; a larger one is refused with status 413."""
+    files_url: Annotated[str, _url("s3", "file")] | None = None
+    """Where files lie: `s3://bucket/prefix`, or `file:///directory` (shared by all machines). Unset: the data
+    directory."""
+    files_s3_endpoint: Annotated[str, _url("http", "https")] | None = None
+    """An S3-compatible server, such as `https://minio.example.com`, addressed by path. Unset: Amazon S3."""
+    files_s3_region: str = "us-east-1"
+    """The bucket's region."""
+    files_s3_access_key: str | None = None
+    """The key for the bucket. Unset: `AWS_ACCESS_KEY_ID` and what else the AWS tools look at."""
+    files_s3_secret_key: str | None = Field(default=None, repr=False)
+    """The secret of WEIR_FILES_S3_ACCESS_KEY."""
+    max_file_bytes: Annotated[int, Field(ge=1_024, le=1_099_511_627_776)] = 104_857_600
+    """Largest file, uploaded or made by a step."""
+    file_quota_bytes: Annotated[int, Field(ge=1_024, le=1_125_899_906_842_624)] = 10_737_418_240
+    """Most bytes that the files of one tenant may have together."""
+    file_retention_seconds: Annotated[int, Field(ge=0, le=3_155_760_000)] = 2_592_000
+    """How long a file is kept, at least as long as its execution lives; 0 keeps it until it is deleted."""
     http_allow: Annotated[tuple[str, ...], AfterValidator(_hosts), BeforeValidator(_list)] = ()
     """Hosts that workflows may call although they are private, comma-separated, such as `127.0.0.1:9000,intranet`."""
     http_block_private: bool = True
     """Whether requests of workflows to private, loopback and link-local addresses are refused."""
+    breaker_failures: Annotated[int, Field(ge=0, le=10_000)] = 10
+    """Failed calls in a row, of all workers together, after which a host is left alone for a while; 0: never."""
+    breaker_window_seconds: Annotated[float, Field(ge=1, le=3_600)] = 60.0
+    """How close together those failures must be."""
+    breaker_open_seconds: Annotated[float, Field(ge=0.1, le=3_600)] = 30.0
+    """How long a host is left alone before one call tries it again."""
+    breaker_probe_seconds: Annotated[float, Field(ge=0.1, le=3_600)] = 60.0
+    """How long that one call may take before another one tries."""
     db_pool_size: Annotated[int, Field(ge=2, le=1_000)] = 10
     """Most database connections of each pool of a process."""
 

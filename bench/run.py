@@ -16,12 +16,13 @@ import uvloop
 from app import logs
 from app.settings import Settings
 from app.stack import Stack, open_stack
-from bench import deliveries, latency, memory, raw, statements, throughput
+from bench import deliveries, fairness, latency, memory, raw, statements, throughput
 from bench.results import Bench, Measure, Result
 
 MEASURES: Mapping[str, Measure] = {
     "throughput": throughput.measure,
     "latency": latency.measure,
+    "fairness": fairness.measure,
     "statements": statements.measure,
     "memory": memory.measure,
     "deliveries": deliveries.measure,

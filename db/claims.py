@@ -1,87 +1,23 @@
 """Changes when the rules change by which a worker comes to own executions and lets them go."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from operator import itemgetter
 from typing import TYPE_CHECKING
-from uuid import UUID
 
 import asyncpg
 
+from db.claims_admission import Admission
 from db.claims_load import load, messages
+from db.claims_turns import OWN_AMONG, OWN_IN_TURN, Turn
 from db.json_text import dump, dump_or_null
 from db.outages import told_as_connection_error
-from domain.engine.ports import Claimed, InboxMessage, Release
+from domain.engine.ports import Append, Claimed, InboxMessage, Release
 from domain.ids import ExecutionId, WorkerId
 from domain.json import JSON
 
 if TYPE_CHECKING:
     from db.connections import Connection, EnginePool
-
-# Tenants in turn. `tenant` walks from one tenant with something to do to the next, one index probe each: from where
-# the last claim ended ($3) to the end, and from the beginning to there. `chosen` takes an equal share of the capacity
-# ($2) from each, the first of every tenant before the second of any. So what is read and locked is what is taken, and
-# less than one more per tenant, however much is waiting. MATERIALIZED: run twice, it would lock twice as many.
-_IN_TURN = """
-WITH RECURSIVE tenant (lap, id, number) AS (
-    VALUES (0, $3::uuid, 0), (1, '00000000-0000-0000-0000-000000000000', 0)
-  UNION ALL
-    SELECT tenant.lap, following.tenant_id, tenant.number + 1
-    FROM tenant
-    CROSS JOIN LATERAL (
-        SELECT tenant_id FROM execution
-        WHERE owner IS NULL AND wants_owner AND tenant_id > tenant.id
-        ORDER BY tenant_id
-        LIMIT 1
-    ) AS following
-    WHERE tenant.number < $2 AND (tenant.lap = 0 OR following.tenant_id <= $3)
-), turn AS (
-    SELECT id, row_number() OVER (ORDER BY lap, id) AS place FROM tenant WHERE number > 0 ORDER BY place LIMIT $2
-), share AS (
-    SELECT ceil($2::float8 / nullif(count(*), 0))::bigint AS size FROM turn
-), chosen AS MATERIALIZED (
-    SELECT own.id, turn.place, own.round, (SELECT size FROM share) AS share
-    FROM turn
-    CROSS JOIN LATERAL (
-        SELECT x.id, row_number() OVER (ORDER BY x.priority DESC, x.id) AS round
-        FROM (
-            SELECT id, priority FROM execution
-            WHERE tenant_id = turn.id AND owner IS NULL AND wants_owner
-            ORDER BY priority DESC, id
-            LIMIT (SELECT size FROM share)
-            FOR UPDATE SKIP LOCKED
-        ) AS x
-    ) AS own
-    ORDER BY own.round, turn.place
-    LIMIT $2
-)
-"""
-# Those that were begun for this worker alone (epoch 0) have it as their owner already.
-_AMONG = """
-WITH chosen AS MATERIALIZED (
-    SELECT x.id, 1 AS place, row_number() OVER (ORDER BY x.priority DESC, x.id) AS round, $2::bigint AS share
-    FROM (
-        SELECT id, priority FROM execution
-        WHERE id = ANY ($3::uuid[]) AND wants_owner AND (owner IS NULL OR owner = $1 AND epoch = 0)
-        ORDER BY priority DESC, id
-        LIMIT $2
-        FOR UPDATE SKIP LOCKED
-    ) AS x
-)
-"""
-_OWN = """
-UPDATE execution AS x
-SET owner = $1,
-    epoch = x.epoch + 1,
-    wants_owner = false,
-    status = CASE x.status WHEN 'PAUSED' THEN 'PAUSED' ELSE 'RUNNING' END,
-    started_at = coalesce(x.started_at, clock_timestamp())
-FROM chosen
-WHERE x.id = chosen.id
-RETURNING x.id, x.tenant_id, x.workflow_id, x.version_id, x.epoch, x.priority, chosen.place, chosen.round, chosen.share
-"""
-_OWN_IN_TURN = _IN_TURN + _OWN
-_OWN_AMONG = _AMONG + _OWN
 
 _GIVE_BACK = """
 UPDATE execution AS x SET owner = NULL, wants_owner = true
@@ -139,31 +75,60 @@ WHERE execution_state.seq < excluded.seq
 
 
 class PostgresOwnership:
-    """`domain.engine.ports.Ownership`. Every method raises ConnectionError when PostgreSQL does not answer."""
+    """`domain.engine.ports.Ownership`. Every method raises ConnectionError when PostgreSQL does not answer.
 
-    def __init__(self, pool: "EnginePool") -> None:
+    `tenant_concurrency`: how many executions a tenant may have under way that has no limit of its own, None: any
+    number. `bell`: rung when a claim may find more than the last one did.
+    """
+
+    def __init__(
+        self, pool: "EnginePool", *, tenant_concurrency: int | None = None, bell: Callable[[], None] | None = None
+    ) -> None:
         self._pool = pool
         self._claiming = asyncio.Lock()
-        self._turn = UUID(int=0)
+        self._admission = Admission(most_per_tenant=tenant_concurrency, bell=bell)
+        self._turn = Turn()
         self._doubtful: list[tuple[ExecutionId, int]] = []
+
+    def committed(self, appends: Sequence[Append]) -> None:
+        """For the journal's `on_committed`: the end of one execution may let another through."""
+        self._admission.committed(appends)
 
     async def claim(
         self, worker: WorkerId, capacity: int, *, only: Sequence[ExecutionId] | None = None
     ) -> Sequence[Claimed]:
-        """Claim and load in one transaction; what a failed claim may have taken all the same, the next gives back."""
+        """What a failed claim may have taken all the same, the next gives back."""
         taken: list[asyncpg.Record] = []
         async with self._claiming:
             try:
                 with told_as_connection_error():
                     async with self._pool.acquire() as connection:
                         await self._give_back(connection, worker)
-                        async with connection.transaction():
-                            taken = await self._take(connection, worker, capacity, only)
-                            return await load(connection, taken)
+                        return await self._claim(connection, worker, capacity, only, taken)
             except BaseException:
                 # Perhaps it was committed and only the answer got lost; then these are ours and we do not know it.
                 self._doubtful += [(row["id"], row["epoch"]) for row in taken]
                 raise
+
+    async def _claim(
+        self,
+        connection: "Connection",
+        worker: WorkerId,
+        capacity: int,
+        only: Sequence[ExecutionId] | None,
+        taken: list[asyncpg.Record],
+    ) -> Sequence[Claimed]:
+        """What may be claimed, and then, where there is room, what limits now let through; each in one transaction."""
+        claimed: list[Claimed] = []
+        while True:
+            async with connection.transaction():
+                begin = len(taken)
+                somebody_waits = await self._take(connection, worker, capacity, only, taken)
+                claimed += await load(connection, taken[begin:])
+            self._admission.claimed(taken[begin:])
+            room = capacity - len(taken)
+            if not (somebody_waits and room and await self._admission.admit(connection, room, self._turn.last)):
+                return claimed
 
     async def release(self, releases: Sequence[Release]) -> Sequence[ExecutionId]:
         if not releases:
@@ -175,8 +140,9 @@ class PostgresOwnership:
                 )
                 mine: set[ExecutionId] = {row["id"] for row in locked}
                 letting_go = [each for each in releases if each.execution_id in mine]
-                released = await connection.fetch(_RELEASE, *_columns(letting_go))
-                return list(mine - {row["id"] for row in released})
+                released = {row["id"] for row in await connection.fetch(_RELEASE, *_columns(letting_go))}
+        self._admission.left(released)
+        return list(mine - released)
 
     async def owned(self, worker: WorkerId) -> Mapping[ExecutionId, int]:
         with told_as_connection_error():
@@ -193,22 +159,29 @@ class PostgresOwnership:
             await self._pool.execute(_SAVE, execution_id, seq, dump(state))
 
     async def _take(
-        self, connection: "Connection", worker: WorkerId, capacity: int, only: Sequence[ExecutionId] | None
-    ) -> list[asyncpg.Record]:
-        """Rows of `_OWN`, in turn."""
-        taken: list[asyncpg.Record] = []
+        self,
+        connection: "Connection",
+        worker: WorkerId,
+        capacity: int,
+        only: Sequence[ExecutionId] | None,
+        taken: list[asyncpg.Record],
+    ) -> bool:
+        """Put rows that were claimed into `taken`, in turn; gives whether somebody is held."""
+        waits = False
         while len(taken) < capacity:
             free = capacity - len(taken)
             if only is None:
-                rows = await connection.fetch(_OWN_IN_TURN, worker, free, self._turn)
+                found = await connection.fetch(OWN_IN_TURN, worker, free, *self._turn.arguments)
             else:
-                rows = await connection.fetch(_OWN_AMONG, worker, free, only)
-            taken += sorted(rows, key=itemgetter("round", "place"))
-            if taken:
-                self._turn = taken[-1]["tenant_id"]
-            if not any(row["round"] == row["share"] for row in rows):
+                found = await connection.fetch(OWN_AMONG, worker, free, only)
+            waits = any(row["waits"] for row in found)
+            rows = sorted((row for row in found if row["id"] is not None), key=itemgetter("round", "place", "number"))
+            taken += rows
+            if rows and only is None:
+                self._turn = self._turn.after(rows[-1])
+            if not any(row["number"] == row["share"] for row in rows):
                 break  # nobody has more than was taken
-        return taken
+        return waits
 
     async def _give_back(self, connection: "Connection", worker: WorkerId) -> None:
         if self._doubtful:

@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 
 # Two statements, so that the second sees what the owner had consumed before the first had the row's lock. What an
 # owner reads and what letting go looks for is committed under the same lock.
-_LOCK = """
+LOCK = """
 SELECT id, finished_at IS NOT NULL AS finished FROM execution
 WHERE id = ANY ($1::uuid[]) AND tenant_id = $2
 ORDER BY id
 FOR NO KEY UPDATE
 """
-_POST = """
+POST = """
 WITH message AS (
     SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[]) WITH ORDINALITY
         AS m (execution_id, kind, key, payload, number)
@@ -89,10 +89,10 @@ class PostgresInbox:
         """All in one transaction, to any number of executions; answers in the order given."""
         with told_as_connection_error():
             async with self._pool.acquire() as connection, connection.transaction():
-                rows = await connection.fetch(_LOCK, list({each.execution_id for each in messages}), tenant_id)
+                rows = await connection.fetch(LOCK, list({each.execution_id for each in messages}), tenant_id)
                 finished: dict[ExecutionId, bool] = {row["id"]: row["finished"] for row in rows}
                 known = [each for each in messages if each.execution_id in finished]
-                answers = await connection.fetch(_POST, *_columns(known)) if known else []
+                answers = await connection.fetch(POST, *_columns(known)) if known else []
         accepted = {(row["execution_id"], row["kind"], row["key"]) for row in answers if row["accepted"]}
         taken = {(row["execution_id"], row["kind"], row["key"]) for row in answers if not row["accepted"]}
 
@@ -110,7 +110,7 @@ class PostgresInbox:
 
 
 def _columns(messages: Sequence[Message]) -> tuple[Sequence[object], ...]:
-    """The arguments of `_POST`."""
+    """The arguments of `POST`."""
     return (
         [each.execution_id for each in messages],
         [each.kind for each in messages],

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, TypeVar
 import asyncpg
 
 from db.journal_batch import APPEND, GIVE_BACK, WRITTEN, Entry, arguments, entry, heads
+from db.journal_relations import is_related, lock, write
 from db.outages import OUTAGE, UNSTORABLE
 from domain.engine.ports import Append, JournalRefused, LostOwnership
 from domain.ids import ExecutionId
@@ -148,13 +149,30 @@ class PostgresJournal:
     async def _commit(self, batch: Sequence[Entry]) -> set[ExecutionId]:
         """Append all but the executions it gives, which are lost. Harmless to repeat."""
         connection, statement = await self._connected()
-        rows = await statement.fetch(*arguments(batch), timeout=_TIMEOUT)
-        refused: set[ExecutionId] = {row["execution_id"] for row in rows}
+        if is_related(batch):
+            refused = await self._commit_related(connection, statement, batch)
+        else:
+            rows = await statement.fetch(*arguments(batch), timeout=_TIMEOUT)
+            refused = {row["execution_id"] for row in rows}
         if refused:
             # What stands in the way may be the same batch, sent over a connection that broke before it was answered.
             doubtful = [item for item in batch if item.append.execution_id in refused]
             rows = await connection.fetch(WRITTEN, *heads(doubtful), timeout=_TIMEOUT)
             refused -= {row["execution_id"] for row in rows}
+        return refused
+
+    async def _commit_related(
+        self,
+        connection: "PoolConnectionProxy[asyncpg.Record]",
+        statement: "PreparedStatement[asyncpg.Record]",
+        batch: Sequence[Entry],
+    ) -> set[ExecutionId]:
+        """The same for a batch that begins or tells other executions: all of it is one transaction."""
+        async with connection.transaction():
+            await lock(connection, batch)
+            rows = await statement.fetch(*arguments(batch), timeout=_TIMEOUT)
+            refused: set[ExecutionId] = {row["execution_id"] for row in rows}
+            await write(connection, [item.append for item in batch if item.append.execution_id not in refused])
         return refused
 
     async def _refuse(self, item: Entry, reason: str) -> None:

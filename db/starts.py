@@ -13,8 +13,10 @@ if TYPE_CHECKING:
 
 # A key that is stored keeps its execution unless it has expired. It is "updated" in either case: that waits for
 # whoever is just storing the same key, and gives what then stands. Keys are taken in order, so that calls with the
-# same keys cannot block each other. Rows that are there already are this very start, sent again.
-_INSERT = """
+# same keys cannot block each other. Rows that are there already are this very start, sent again. What has a limit is
+# held until a claim finds room for it; what is begun for one worker alone, or by another execution, is not. What is to
+# begin later has nothing to do until its wake-up is due.
+INSERT = """
 WITH key AS (
     INSERT INTO execution_key AS stored (tenant_id, workflow_id, key, execution_id, request_hash, expires_at)
     SELECT $1, k.workflow_id, k.key, k.execution_id, k.request_hash, k.expires_at
@@ -32,19 +34,28 @@ WITH key AS (
 ), started AS (
     INSERT INTO execution (
         id, tenant_id, workflow_id, version_id, priority, created_at, trigger_type, triggered_by, trigger_id,
-        retry_of, root_of, draft, owner
+        retry_of, root_of, draft, owner, parent_id, parent_path, wants_owner, held
     )
     SELECT
         n.id, $1, n.workflow_id, n.version_id, n.priority, n.created_at, n.trigger_type, n.triggered_by, n.trigger_id,
-        n.retry_of, n.root_of, n.draft, n.owner
+        n.retry_of, n.root_of, n.draft, n.owner, n.parent_id, n.parent_path, n.start_at IS NULL,
+        n.owner IS NULL AND n.parent_id IS NULL AND (
+            coalesce((SELECT max_concurrent IS NOT NULL FROM tenant_limit WHERE tenant_id = $1), $27)
+            OR n.workflow_id IN (SELECT workflow_id FROM workflow_limit WHERE tenant_id = $1)
+        )
     FROM unnest(
         $7::uuid[], $8::uuid[], $9::uuid[], $10::int[], $11::timestamptz[], $12::text[], $13::text[], $14::uuid[],
-        $15::uuid[], $16::uuid[], $17::boolean[], $18::uuid[]
+        $15::uuid[], $16::uuid[], $17::boolean[], $18::uuid[], $24::uuid[], $25::text[], $26::timestamptz[]
     ) AS n (
         id, workflow_id, version_id, priority, created_at, trigger_type, triggered_by, trigger_id,
-        retry_of, root_of, draft, owner
+        retry_of, root_of, draft, owner, parent_id, parent_path, start_at
     )
     WHERE n.id NOT IN (SELECT execution_id FROM superfluous)
+    ON CONFLICT DO NOTHING
+), later AS (
+    INSERT INTO wake_up (execution_id, path, tenant_id, due_at)
+    SELECT n.id, '', $1, n.start_at FROM unnest($7::uuid[], $26::timestamptz[]) AS n (id, start_at)
+    WHERE n.start_at IS NOT NULL AND n.id NOT IN (SELECT execution_id FROM superfluous)
     ON CONFLICT DO NOTHING
 ), begun AS (
     INSERT INTO execution_event (execution_id, seq, tenant_id, epoch, kind, payload, at)
@@ -61,10 +72,14 @@ _Key = tuple[WorkflowId, str]
 
 
 class PostgresStarts:
-    """`domain.starts.Starts`. Raises ConnectionError when PostgreSQL does not answer; the same call may be repeated."""
+    """`domain.starts.Starts`. Raises ConnectionError when PostgreSQL does not answer; the same call may be repeated.
 
-    def __init__(self, pool: "EnginePool") -> None:
+    `tenants_limited`: whether a tenant without a limit of its own has one all the same.
+    """
+
+    def __init__(self, pool: "EnginePool", *, tenants_limited: bool = False) -> None:
         self._pool = pool
+        self._tenants_limited = tenants_limited
 
     async def insert(self, tenant_id: TenantId, executions: Sequence[NewExecution]) -> Sequence[StartResult]:
         """One statement. The workflows and versions must be the tenant's; nobody checks it here."""
@@ -73,7 +88,7 @@ class PostgresStarts:
         first: dict[_Key, StartKey] = {}
         new = [each for each in executions if each.key is None or _is_first(each, each.key, first)]
         with told_as_connection_error():
-            rows = await self._pool.fetch(_INSERT, tenant_id, *_columns(new))
+            rows = await self._pool.fetch(INSERT, tenant_id, *columns(new), self._tenants_limited)
         stored: dict[_Key, tuple[ExecutionId, bytes]] = {
             (row["workflow_id"], row["key"]): (row["execution_id"], row["request_hash"]) for row in rows
         }
@@ -97,8 +112,8 @@ def _result(new: NewExecution, stored: dict[_Key, tuple[ExecutionId, bytes]]) ->
     return StartResult(status=status, execution_id=execution_id)
 
 
-def _columns(new: Sequence[NewExecution]) -> tuple[Sequence[object], ...]:
-    """The arguments of `_INSERT` after the tenant."""
+def columns(new: Sequence[NewExecution]) -> tuple[Sequence[object], ...]:
+    """The arguments of `INSERT` after the tenant."""
     keys = [(each, each.key) for each in new if each.key is not None]
     events = [(each.id, event) for each in new for event in each.events]
     return (
@@ -124,4 +139,7 @@ def _columns(new: Sequence[NewExecution]) -> tuple[Sequence[object], ...]:
         [event.kind for _, event in events],
         [dump(event.payload) for _, event in events],
         [event.at for _, event in events],
+        [each.parent_id for each in new],
+        [each.parent_path for each in new],
+        [each.start_at for each in new],
     )

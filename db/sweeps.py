@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import asyncpg
 
+from db.limits_sweeps import apply_changes, with_room
+from db.locks import pass_on_locks
 from db.outages import told_as_connection_error
 from domain.engine.ports import Swept
 from domain.ids import ExecutionId, TenantId
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
 # In the order of the index of what is claimable, so that the rest of the table is never looked at.
 _FORGOTTEN = """
 SELECT tenant_id, id FROM execution
-WHERE owner IS NULL AND wants_owner AND created_at < now() - $1::interval
+WHERE owner IS NULL AND wants_owner AND NOT held AND created_at < now() - $1::interval
 ORDER BY tenant_id, priority DESC, id
 LIMIT $2
 """
@@ -68,15 +70,20 @@ RETURNING x.tenant_id, x.id
 
 
 class PostgresSweeping:
-    """`domain.engine.ports.Sweeping`. Any number of processes may sweep at once; each finds what others do not."""
+    """`domain.engine.ports.Sweeping`. Any number of processes may sweep at once; each finds what others do not.
 
-    def __init__(self, pool: "EnginePool") -> None:
+    `tenant_concurrency`: the limit of tenants that have none of their own.
+    """
+
+    def __init__(self, pool: "EnginePool", *, tenant_concurrency: int | None = None) -> None:
         self._pool = pool
+        self._tenant_concurrency = tenant_concurrency
 
     async def sweep(self, *, orphan_after: float = 5.0, pending_after: float = 2.0, limit: int = 1000) -> Swept:
-        """Also removes workers unseen for an hour, and messages that came as their execution finished.
+        """Also removes workers unseen for an hour and messages that came as their execution finished, brings executions
+        under limits that were changed, and passes on named locks of executions that are over.
 
-        Raises ConnectionError when PostgreSQL does not answer.
+        What a limit now has room for counts as forgotten. Raises ConnectionError when PostgreSQL does not answer.
         """
         with told_as_connection_error():
             async with self._pool.acquire() as connection:
@@ -84,7 +91,10 @@ class PostgresSweeping:
                 forgotten = await connection.fetch(_FORGOTTEN, timedelta(seconds=pending_after), limit)
                 orphans = await connection.fetch(_ORPHANS, timedelta(seconds=orphan_after), limit)
                 due = await connection.fetch(_DUE, limit)
-        return Swept(orphans=_pairs(orphans), due=_pairs(due), forgotten=_pairs(forgotten))
+                await apply_changes(connection)
+                forgotten += await with_room(connection, limit, self._tenant_concurrency)
+                locked = await pass_on_locks(connection)
+        return Swept(orphans=_pairs(orphans), due=(*_pairs(due), *locked), forgotten=_pairs(forgotten))
 
 
 def _pairs(rows: Iterable[asyncpg.Record]) -> tuple[tuple[TenantId, ExecutionId], ...]:

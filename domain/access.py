@@ -22,6 +22,13 @@ class Permission(StrEnum):
     SIGNAL_SEND = "signal:send"
     TRIGGER_READ = "trigger:read"
     TRIGGER_WRITE = "trigger:write"
+    TASK_READ = "task:read"
+    TASK_COMPLETE = "task:complete"
+    TASK_MANAGE = "task:manage"
+    CONNECTION_READ = "connection:read"
+    CONNECTION_WRITE = "connection:write"
+    FILE_READ = "file:read"
+    FILE_WRITE = "file:write"
     SCHEMA_INTROSPECT = "schema:introspect"
     TENANT_MANAGE = "tenant:manage"
 
@@ -38,6 +45,9 @@ _VIEWER = frozenset(
         Permission.WORKFLOW_READ,
         Permission.EXECUTION_READ,
         Permission.TRIGGER_READ,
+        Permission.TASK_READ,
+        Permission.FILE_READ,
+        Permission.CONNECTION_READ,
         Permission.SCHEMA_INTROSPECT,
     }
 )
@@ -49,6 +59,11 @@ _SERVICE = frozenset(
         Permission.EXECUTION_CONTROL,
         Permission.SIGNAL_SEND,
         Permission.TRIGGER_READ,
+        Permission.FILE_READ,
+        Permission.FILE_WRITE,
+        Permission.TASK_READ,
+        Permission.TASK_COMPLETE,
+        Permission.CONNECTION_READ,
     }
 )
 

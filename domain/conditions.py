@@ -1,17 +1,19 @@
 """Conditions as people write them: an expression, or `all` / `any` / `not` of comparisons; parsed, not evaluated.
 
 A string is one JavaScript expression, with or without `{{ }}` around it. A comparison is `{left, op, right}`, where
-both sides are config values that may hold `{{ }}`.
+both sides are config values that may hold `{{ }}`; one of dates may name a `zone`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import cast
 
+from domain import conditions_times as times
 from domain.errors import Invalid
 from domain.expressions import Expression, ExpressionError, Template, compile_condition, compile_value
-from domain.json import JSON, JSONObject, is_list
+from domain.expressions.functions.zones import UTC
+from domain.json import JSON, JSONObject, as_object, is_list
 from domain.patterns import compile_pattern
 
 MAX_DEPTH = 50
@@ -24,6 +26,14 @@ class Operator(StrEnum):
     LESS_OR_EQUAL = "<="
     GREATER = ">"
     GREATER_OR_EQUAL = ">="
+    BETWEEN = "between"
+    BEFORE = "before"
+    AFTER = "after"
+    WITHIN = "within"
+    WITHIN_LAST = "withinLast"
+    WITHIN_NEXT = "withinNext"
+    ON_WEEKDAY = "onWeekday"
+    IN_BUSINESS_HOURS = "inBusinessHours"
     CONTAINS = "contains"
     STARTS_WITH = "startsWith"
     ENDS_WITH = "endsWith"
@@ -38,13 +48,28 @@ class Operator(StrEnum):
     IS_LIST = "isList"
     IS_OBJECT = "isObject"
     IS_NULL = "isNull"
+    IS_DATE = "isDate"
+    IS_EMAIL = "isEmail"
+    IS_URL = "isUrl"
 
     @property
     def unary(self) -> bool:
         """Whether it asks about `left` alone."""
         return self.value.startswith("is") or self is Operator.EXISTS
 
+    @property
+    def dated(self) -> bool:
+        """Whether it is about dates, which are seen from a time zone."""
+        return self in _DATED
 
+
+_WITHIN = (Operator.WITHIN, Operator.WITHIN_LAST, Operator.WITHIN_NEXT)
+_DATED = frozenset(
+    {
+        *(Operator.BETWEEN, Operator.BEFORE, Operator.AFTER, Operator.ON_WEEKDAY, Operator.IN_BUSINESS_HOURS),
+        *_WITHIN,
+    }
+)
 _OPERATORS = {operator.value: operator for operator in Operator}
 
 
@@ -53,6 +78,7 @@ class Comparison:
     left: Template
     operator: Operator
     right: Template
+    zone: Template | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,8 +131,8 @@ def expressions_of(condition: Condition) -> tuple[Expression, ...]:
     match condition:
         case Expression():
             return (condition,)
-        case Comparison(left=left, right=right):
-            return (*left.expressions, *right.expressions)
+        case Comparison(left=left, right=right, zone=zone):
+            return (*left.expressions, *right.expressions, *(zone.expressions if zone else ()))
         case All(conditions=parts) | AnyOf(conditions=parts):
             return tuple(expression for part in parts for expression in expressions_of(part))
         case Not(condition=part):
@@ -157,9 +183,11 @@ class _Reader:
     def _comparison(self, value: JSONObject, path: tuple[str, ...]) -> Comparison | None:
         before = len(self.problems)
         for key in value:
-            if key not in ("left", "op", "right"):
+            if key not in ("left", "op", "right", "zone"):
                 self._wrong(f"Unknown key {key[:80]!r}", (*path, key), "A comparison has left, op and right.")
         operator = self._operator(value, path)
+        if operator is not None and not operator.dated and "zone" in value:
+            self._wrong(f"The operator {operator.value} has no time zone", (*path, "zone"), "Leave it out.")
         if "left" not in value:
             self._wrong("'left' is missing", (*path, "left"), "Say what is compared.")
         if operator is not None and operator.unary == ("right" in value):
@@ -167,11 +195,14 @@ class _Reader:
             self._wrong(f"The operator {operator.value} {what}", (*path, "right"))
         left = self._side(value.get("left"), (*path, "left"))
         right = self._side(value.get("right"), (*path, "right"))
-        if operator is Operator.MATCHES and right is not None and right.constant:
-            self._pattern(value.get("right"), (*path, "right"))
+        zone = self._side(value["zone"], (*path, "zone")) if "zone" in value else None
+        if operator is not None and right is not None and right.constant:
+            self._constant(operator, value.get("right"), (*path, "right"))
+        if zone is not None and zone.constant:
+            self._readable(times.zone, value["zone"], (*path, "zone"))
         if operator is None or left is None or right is None or len(self.problems) > before:
             return None
-        return Comparison(left=left, operator=operator, right=right)
+        return Comparison(left=left, operator=operator, right=right, zone=zone)
 
     def _operator(self, value: JSONObject, path: tuple[str, ...]) -> Operator | None:
         name = value.get("op")
@@ -188,12 +219,26 @@ class _Reader:
         except ExpressionError as error:
             return self._bad_expression(error, (*path, *error.path))
 
-    def _pattern(self, value: JSON, path: tuple[str, ...]) -> None:
-        if not isinstance(value, str):
-            self._wrong("A regular expression is text", path)
-            return
+    def _constant(self, operator: Operator, value: JSON, path: tuple[str, ...]) -> None:
+        """What can be known of a right side before there are values."""
+        match operator:
+            case Operator.MATCHES:
+                self._readable(_pattern, value, path)
+            case Operator.ON_WEEKDAY:
+                self._readable(times.weekdays, value, path)
+            case Operator.IN_BUSINESS_HOURS:
+                self._readable(times.business_hours, value, path)
+            case Operator.BEFORE | Operator.AFTER:
+                self._readable(lambda each: times.moment(each, UTC), value, path)
+            case _ if operator in _WITHIN:
+                described = as_object(value)
+                self._readable(times.duration, described.get("duration") if described else value, path)
+            case _:
+                pass
+
+    def _readable(self, read: Callable[[JSON], object], value: JSON, path: tuple[str, ...]) -> None:
         try:
-            compile_pattern(value)
+            read(value)
         except Invalid as error:
             self._wrong(error.message, path, error.remedy)
 
@@ -203,3 +248,9 @@ class _Reader:
 
     def _wrong(self, message: str, path: tuple[str, ...], remedy: str | None = None) -> None:
         self.problems.append(Problem(message=message, path=path, remedy=remedy))
+
+
+def _pattern(value: JSON) -> object:
+    if not isinstance(value, str):
+        raise Invalid("A regular expression is text")
+    return compile_pattern(value)

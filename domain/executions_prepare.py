@@ -20,11 +20,23 @@ from domain.workflows import Workflow, WorkflowStatus
 MAX_PRIORITY = 100
 MAX_KEY = 255
 KEY_LIFE = timedelta(days=7)
+MAX_DELAY = timedelta(days=366)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deduplicate:
+    """Whatever is started under the same key within `window` seconds is the execution that began first."""
+
+    key: str
+    window: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StartRequest:
-    """`version`: a published one instead of the active one; `draft`: the draft as it is now."""
+    """`version`: a published one instead of the active one; `draft`: the draft as it is now.
+
+    `start_at`: begins then, or at once when that has passed.
+    """
 
     workflow_id: WorkflowId
     input: JSON = None
@@ -33,6 +45,8 @@ class StartRequest:
     priority: int = 0
     version: int | None = None
     draft: bool = False
+    deduplicate: Deduplicate | None = None
+    start_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +91,21 @@ def refuse_request(request: StartRequest) -> None:
         raise Invalid(f"A priority is between -{MAX_PRIORITY} and {MAX_PRIORITY}", path=("priority",))
     if request.idempotency_key is not None:
         checked_text(request.idempotency_key, "idempotencyKey", least=1, most=MAX_KEY)
+    if request.deduplicate is not None:
+        _refuse_window(request, request.deduplicate)
+
+
+def _refuse_window(request: StartRequest, wanted: Deduplicate) -> None:
+    checked_text(wanted.key, "deduplicate", least=1, most=MAX_KEY)
+    longest = KEY_LIFE.total_seconds()
+    if not 0 < wanted.window <= longest:
+        raise Invalid(f"A window is more than 0 and at most {longest:.0f} seconds", path=("deduplicate", "window"))
+    if request.idempotency_key is not None:
+        raise Invalid(
+            "idempotencyKey and deduplicate exclude each other",
+            path=("deduplicate",),
+            remedy="An idempotency key is for the same request again, deduplicate for any start in the window.",
+        )
 
 
 def prepare(request: StartRequest, version: Version, origin: Origin, *, ids: Ids, now: datetime) -> NewExecution:
@@ -87,11 +116,12 @@ def prepare(request: StartRequest, version: Version, origin: Origin, *, ids: Ids
     written = checked(request.input, "input") + b"\n" + checked(request.variables, "variables")
     definition = version.definition
     entered = checked_input(definition.input_schema, request.input)
+    begins = _begins(request, now)
     return NewExecution(
         id=ExecutionId(ids()),
         workflow_id=version.workflow_id,
         version_id=version.id,
-        events=(first_event(definition, entered, request.variables, origin, now),),
+        events=(first_event(definition, entered, request.variables, origin, now, begins=begins),),
         created_at=now,
         priority=request.priority,
         trigger_type=origin.type,
@@ -99,11 +129,20 @@ def prepare(request: StartRequest, version: Version, origin: Origin, *, ids: Ids
         trigger_id=origin.trigger_id,
         draft=version.number is None,
         key=_key(request, written, now),
+        start_at=begins,
     )
 
 
-def first_event(definition: Definition, entered: JSON, variables: JSONObject, origin: Origin, now: datetime) -> Event:
-    """EXECUTION_STARTED, seq 1. Raises Invalid for a variable the workflow does not have."""
+def first_event(
+    definition: Definition,
+    entered: JSON,
+    variables: JSONObject,
+    origin: Origin,
+    now: datetime,
+    *,
+    begins: datetime | None = None,
+) -> Event:
+    """EXECUTION_STARTED, seq 1; its deadline counts from `begins`. Raises Invalid for an undeclared variable."""
     trigger: dict[str, JSON] = {"type": origin.type.value}
     if origin.trigger_id is not None:
         trigger["id"] = encode("trigger", origin.trigger_id)
@@ -111,7 +150,7 @@ def first_event(definition: Definition, entered: JSON, variables: JSONObject, or
     payload: dict[str, JSON] = {
         "input": entered,
         "variables": merged(definition.variables, variables),
-        "deadline": (now + timedelta(seconds=timeout)).isoformat() if timeout is not None else None,
+        "deadline": ((begins or now) + timedelta(seconds=timeout)).isoformat() if timeout is not None else None,
         "trigger": trigger,
     }
     if origin.retry_of is not None:
@@ -132,9 +171,23 @@ def merged(declared: Mapping[str, Variable], overrides: JSONObject) -> dict[str,
     return {name: variable.default for name, variable in declared.items()} | dict(overrides)
 
 
+def _begins(request: StartRequest, now: datetime) -> datetime | None:
+    """When it is to begin, None: at once. Raises Invalid for a moment too far away."""
+    if request.start_at is None or request.start_at <= now:
+        return None
+    if request.start_at > now + MAX_DELAY:
+        raise Invalid(f"startAt is at most {MAX_DELAY.days} days away", path=("startAt",))
+    return request.start_at
+
+
 def _key(request: StartRequest, written: bytes, now: datetime) -> StartKey | None:
+    if request.deduplicate is not None:
+        window = timedelta(seconds=request.deduplicate.window)
+        # The same for every start, so that none of them is a mismatch.
+        return StartKey(key=f"deduplicate:{request.deduplicate.key}", request_hash=b"", expires_at=now + window)
     if request.idempotency_key is None:
         return None
-    choice = canonical([request.version, request.draft, request.priority])
+    later: list[JSON] = [request.start_at.isoformat()] if request.start_at is not None else []
+    choice = canonical([request.version, request.draft, request.priority, *later])
     digest = hashlib.sha256(choice + b"\n" + written).digest()
     return StartKey(key=request.idempotency_key, request_hash=digest, expires_at=now + KEY_LIFE)

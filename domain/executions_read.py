@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from domain.engine.plan import Plan
-from domain.engine.results import progress, step_input
+from domain.engine.results import progress
 from domain.engine.state import State, StepState, StepStatus
+from domain.engine.views import entering
 from domain.graphs import Node
 from domain.ids import ExecutionId
 from domain.json import JSON, JSONObject
@@ -71,13 +72,11 @@ def _step(overview: Overview, step: StepState) -> Step:
         began = step.settled_at - timedelta(milliseconds=step.duration_ms)
     skipped = step.status is StepStatus.SKIPPED
     never_ran = skipped and not step.skipped_by_hand
-    entered = state.inputs.get(step.path) if step.path in state.inputs else None
-    if step.path not in state.inputs and not never_ran:
-        entered = step_input(state.steps, step.path, state.input)
+    entered = None if never_ran else entering(overview.plan, state, step)
     return Step(
         execution_id=overview.execution_id,
         path=step.path,
-        node=overview.plan.nodes[step.node].node,
+        node=overview.plan.at(step.trail).nodes[step.node].node,
         status=step.status,
         attempt=step.attempt,
         input=entered,

@@ -26,13 +26,14 @@ from domain.versions import Version
 class RetryRequest:
     """`from_path` None: from the step whose failure ended it, or the whole when no step did.
 
-    `edited`: whether `input` replaces that step's input (for the whole, the execution's).
+    `edited`: whether `input` replaces that step's input (for the whole, the execution's). `key`: an idempotency key.
     """
 
     execution_id: ExecutionId
     from_path: str | None = None
     input: JSON = None
     edited: bool = False
+    key: str | None = None
 
 
 async def retry(
@@ -79,6 +80,7 @@ def _again(
         input=request.input if whole and request.edited else state.input,
         variables=as_object(events[0].payload.get("variables")),
         priority=first.priority,
+        idempotency_key=request.key,
     )
     origin = Origin(by=str(by.actor), type=TriggerType.RETRY, retry_of=first.id)
     new = replace(

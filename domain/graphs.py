@@ -48,13 +48,14 @@ class JoinMode(StrEnum):
     """How many incoming edges a node waits for.
 
     `all`: every edge settled, at least one taken. `any`: the first taken. `first`: the first taken, and a failure
-    before it is no failure of the execution. `n`: the n-th taken.
+    before it is no failure of the execution. `n`: the n-th taken. `each`: none; it runs once for every edge taken.
     """
 
     ALL = "all"
     ANY = "any"
     FIRST = "first"
     N = "n"
+    EACH = "each"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

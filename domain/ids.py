@@ -17,8 +17,23 @@ VersionId = NewType("VersionId", UUID)
 ExecutionId = NewType("ExecutionId", UUID)
 TriggerId = NewType("TriggerId", UUID)
 WorkerId = NewType("WorkerId", UUID)
+ConnectionId = NewType("ConnectionId", UUID)
+FileId = NewType("FileId", UUID)
+TaskId = NewType("TaskId", UUID)
 
-PREFIXES = ("tenant", "user", "apikey", "workflow", "version", "execution", "trigger", "worker")
+PREFIXES = (
+    "tenant",
+    "user",
+    "apikey",
+    "workflow",
+    "version",
+    "execution",
+    "trigger",
+    "worker",
+    "connection",
+    "file",
+    "task",
+)
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 _VALUES = {character: value for value, character in enumerate(_ALPHABET)}

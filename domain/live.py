@@ -8,7 +8,7 @@ from typing import Protocol
 
 from domain.engine.events import Event
 from domain.engine.ports import ExecutionStatus
-from domain.ids import ExecutionId, TenantId, WorkflowId
+from domain.ids import ExecutionId, TaskId, TenantId, WorkflowId
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,11 +40,18 @@ class Changed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TaskChanged:
+    """Tasks of the tenant were opened, worked on or are over."""
+
+    ids: Sequence[TaskId]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Lost:
     """Something may be missing (overflow, lost connection): read the log again from your own cursor."""
 
 
-LiveMessage = Events | Activity | Changed | Lost
+LiveMessage = Events | Activity | Changed | TaskChanged | Lost
 
 
 class Changes(Protocol):
@@ -65,5 +72,5 @@ class LiveFeed(Protocol):
         ...
 
     def follow_tenant(self, tenant_id: TenantId) -> AbstractAsyncContextManager[Follower]:
-        """Changed messages of all the tenant's executions."""
+        """Changed messages of all the tenant's executions, TaskChanged ones of its tasks."""
         ...

@@ -9,7 +9,7 @@ from domain.errors import Invalid
 from domain.executions import ExecutionReader, LogReader
 from domain.executions_control import load
 from domain.ids import ExecutionId, TenantId
-from domain.live import Activity, Changed, Events, Follower, LiveFeed, Lost
+from domain.live import Activity, Changed, Events, Follower, LiveFeed, Lost, TaskChanged
 
 CHUNK = 1_000
 BATCH = 100
@@ -113,7 +113,7 @@ class _Watch:
             case Lost():
                 async for frame in self._recover():
                     yield frame
-            case Changed():
+            case Changed() | TaskChanged():
                 pass
 
     async def _recover(self) -> AsyncGenerator[Frame, None]:

@@ -20,6 +20,8 @@ class TriggerType(StrEnum):
     API = "API"
     MANUAL = "MANUAL"
     RETRY = "RETRY"
+    PARENT = "PARENT"
+    FAILURE = "FAILURE"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +38,8 @@ class NewExecution:
     """A row (status PENDING, wants_owner) and its first events: seq from 1 without gaps, epoch 0.
 
     `triggered_by` is the actor's TypeID. `root_of`: the first execution of a chain of retries. `owner`: the worker it
-    is begun for; nobody else may claim it as long as that one lives.
+    is begun for; nobody else may claim it as long as that one lives. `parent_id`, `parent_path`: the execution and the
+    step that began it. `start_at`: nobody begins it before.
     """
 
     id: ExecutionId
@@ -53,6 +56,9 @@ class NewExecution:
     draft: bool = False
     key: StartKey | None = None
     owner: WorkerId | None = None
+    parent_id: ExecutionId | None = None
+    parent_path: str | None = None
+    start_at: datetime | None = None
 
 
 class StartStatus(StrEnum):

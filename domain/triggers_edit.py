@@ -112,7 +112,7 @@ def configured(trigger: Trigger, config: JSONObject) -> Trigger:
             return replace(trigger, config=config)
         case TriggerType.DATA_CHANGE:
             return replace(trigger, config=config)
-        case TriggerType.API | TriggerType.MANUAL | TriggerType.RETRY:
+        case TriggerType.API | TriggerType.MANUAL | TriggerType.RETRY | TriggerType.PARENT | TriggerType.FAILURE:
             raise Invalid(f"{trigger.type.value} is no type of a trigger", path=("type",))
         case _:
             assert_never(trigger.type)

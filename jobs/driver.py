@@ -6,9 +6,9 @@ waits until they are durable, so nothing the outside has seen is ever forgotten.
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from typing import assert_never
@@ -26,14 +26,16 @@ from domain.engine.ports import (
     JournalRefused,
     LostOwnership,
 )
-from domain.engine.state import StepStatus
+from domain.engine.state import Lifecycle, StepStatus
 from domain.ids import ExecutionId
 from domain.json import JSON, JSONObject
 from domain.nodes import error_json
 from domain.sources import Clock
+from domain.starts import NewExecution
 from jobs.announcements import Announcer
 from jobs.ready import ReadyQueues
 from jobs.records import Record, of_attempt, of_message
+from jobs.relations import FailureHandlers, end_told, ended_children, left_behind
 from jobs.runs import DEADLINE, Run
 from jobs.steps import StepRunner
 
@@ -77,6 +79,7 @@ class Driver:
         slots: int,
         dropped: Callable[[Run], None],
         settled: Callable[[Run], None],
+        handlers: FailureHandlers,
         snapshot: Callable[[Run], None],
     ) -> None:
         self._journal = journal
@@ -88,6 +91,7 @@ class Driver:
         self._slots = slots
         self._dropped = dropped
         self._settled = settled
+        self._handlers = handlers
         self._snapshot = snapshot
         self._ready: ReadyQueues[Item] = ReadyQueues()
         self._busy = 0
@@ -106,9 +110,11 @@ class Driver:
         consumed: tuple[int, ...] = (),
         status: ExecutionStatus | None = None,
         finished: Finished | None = None,
+        children: Sequence[NewExecution] = (),
     ) -> None:
-        """Write one event and do what follows from it."""
-        node = run.draft.steps[record.path].node if record.path in run.draft.steps else None
+        """Write one event, with the executions it begins, and do what follows from it."""
+        before = run.draft.steps.get(record.path) if record.path is not None else None
+        node = before.node if before is not None else None
         event = Event(
             seq=run.draft.seq + 1,
             kind=record.kind,
@@ -120,34 +126,30 @@ class Driver:
             payload=record.payload,
         )
         commands = proceed(run.program.plan, run.draft, event)
-        self._submit(run, event, consumed, status, finished)
+        posts = [*ended_children(commands), *end_told(run, finished)]
+        append = Append(
+            execution_id=run.execution_id,
+            tenant_id=run.tenant_id,
+            workflow_id=run.workflow_id,
+            epoch=run.epoch,
+            events=(event,),
+            consumed=consumed,
+            status=status,
+            finished=finished,
+            children=children,
+            posts=posts,
+            settled=left_behind(event, before, commands),
+        )
+        self._submit(run, append)
         if event.seq - run.snapshot_seq >= _SNAPSHOT_EVERY and finished is None:
             self._snapshot(run)
         for command in commands:
             self.issue(run, command)
 
-    def _submit(
-        self,
-        run: Run,
-        event: Event,
-        consumed: tuple[int, ...],
-        status: ExecutionStatus | None,
-        finished: Finished | None,
-    ) -> None:
-        future = self._journal.submit(
-            Append(
-                execution_id=run.execution_id,
-                tenant_id=run.tenant_id,
-                workflow_id=run.workflow_id,
-                epoch=run.epoch,
-                events=(event,),
-                consumed=consumed,
-                status=status,
-                finished=finished,
-            )
-        )
+    def _submit(self, run: Run, append: Append) -> None:
+        future = self._journal.submit(append)
         run.last = future
-        future.add_done_callback(partial(self._written, run, finished is not None))
+        future.add_done_callback(partial(self._written, run, append.finished is not None))
 
     def _written(self, run: Run, last: bool, future: asyncio.Future[None]) -> None:
         if future.cancelled():
@@ -178,9 +180,8 @@ class Driver:
                 self.arm(run, path, moment)
             case RunStep(path=path, attempt=attempt):
                 self._enqueue(Item(run=run, path=path, attempt=attempt))
-            case ResumeStep(path=path, payload=payload):
-                attempt = run.draft.steps[path].attempt
-                self._enqueue(Item(run=run, path=path, attempt=attempt, cause=SignalArrived(payload=payload)))
+            case ResumeStep(path=path, cause=cause):
+                self._enqueue(Item(run=run, path=path, attempt=run.draft.steps[path].attempt, cause=cause))
             case CancelStep(path=path):
                 self._cancel(run, path)
             case Finish():
@@ -218,19 +219,20 @@ class Driver:
         if path == DEADLINE:
             self._overdue(run)
             return
-        step = run.draft.steps[path]
-        if run.draft.paused or not step.status.open or step.signal is not None:
+        if path in run.draft.alarms:
+            self.record(run, Record(kind=EventKind.TIMED_OUT, payload={}, path=path), self._clock())
+            return
+        step = run.draft.steps.get(path)
+        if step is None or run.draft.paused or not step.status.open or step.signal is not None:
             return
         cause = TimerDue() if step.status is StepStatus.WAITING else None
         self._enqueue(Item(run=run, path=path, attempt=step.attempt, cause=cause))
 
     def _overdue(self, run: Run) -> None:
-        if run.finish is None:
-            message = "The execution took longer than its timeout"
-            run.finish = Finish(ending=Ending.FAILED, error=error_json("EXECUTION_TIMEOUT", message))
-        for task in run.tasks.values():
-            task.cancel()
-        self._conclude(run)
+        if run.finish is None and run.draft.lifecycle is Lifecycle.RUNNING:
+            self.record(run, Record(kind=EventKind.TIMED_OUT, payload={}), self._clock())
+        if run.idle:
+            self._settled(run)
 
     def _conclude(self, run: Run) -> None:
         """Write the terminal event, once every running step has ended."""
@@ -238,6 +240,8 @@ class Driver:
         if finish is None or run.closed or run.over:
             return
         if any(task is not asyncio.current_task() for task in run.tasks.values()):
+            return
+        if self._wants_handler(run, finish):
             return
         run.closed = True
         status, kind = _STATUS[finish.ending]
@@ -252,7 +256,20 @@ class Driver:
         at = self._clock()
         finished = Finished(status=status, output=finish.output, error=finish.error, at=at)
         run.queued.clear()
-        self.record(run, Record(kind=kind, payload=payload), at, finished=finished)
+        children = (run.handler,) if run.handler is not None else ()
+        self.record(run, Record(kind=kind, payload=payload), at, finished=finished, children=children)
+
+    def _wants_handler(self, run: Run, finish: Finish) -> bool:
+        """Whether the workflow's failure handler must first be found: then this comes again."""
+        if finish.ending is not Ending.FAILED or not run.program.plan.definition.settings.failure_handler:
+            return False
+        if run.handling is None:
+            run.handling = asyncio.ensure_future(self._find_handler(run, finish))
+            run.handling.add_done_callback(lambda _: self._conclude(run))
+        return not run.handling.done()
+
+    async def _find_handler(self, run: Run, finish: Finish) -> None:
+        run.handler = await self._handlers.prepare(run, finish)
 
     def fail(self, run: Run, code: str, message: str) -> None:
         """End the execution with an error of our own making."""
@@ -284,11 +301,11 @@ class Driver:
     async def _work(self, item: Item) -> None:
         run, path = item.run, item.path
         with suppress(LostOwnership, JournalRefused):
-            step = run.draft.steps[path]
-            if not step.status.open:
+            step = run.draft.steps.get(path)
+            if step is None or not step.status.open:
                 return
-            kind = run.program.plan.nodes[step.node].kind
-            if kind.effects:
+            program = run.program.of(step)
+            if program.behaviour.kind.effects:
                 await run.durable()
                 if not self._healthy():  # that took long
                     run.tasks.pop(path, None)
@@ -297,10 +314,12 @@ class Driver:
                 self._announcer.step_began(run, path, step.node, item.attempt, self._clock())
             ran = await self._steps.run(run, path, item.attempt, item.cause, self._clock())
             at = self._clock()
-            record = of_attempt(run.program.nodes[step.node], path, item.attempt, ran, at, self._draw())
+            record = of_attempt(program, path, item.attempt, ran, at, self._draw())
+            if record.kind is EventKind.WAITING and isinstance(item.cause, SignalArrived):
+                record = replace(record, payload={**record.payload, "took": True})
             if not run.over and run.finish is None:
                 run.tasks.pop(path, None)
-                self.record(run, record, at)
+                self.record(run, record, at, children=ran.children)
                 self.arm_wait(run, path)
 
     def _left(self, item: Item, task: asyncio.Task[None]) -> None:
@@ -316,9 +335,13 @@ class Driver:
 
     def arm_wait(self, run: Run, path: str) -> None:
         """Come back to the step at the end of its wait, if it has one."""
-        step = run.draft.steps[path]
-        if not run.over and step.status is StepStatus.WAITING and step.wait and step.wait.until and not step.signal:
+        step = run.draft.steps.get(path)
+        if run.over or step is None:
+            return
+        if step.status is StepStatus.WAITING and step.wait and step.wait.until and not step.signal:
             self.arm(run, path, step.wait.until)
+        elif path in run.draft.alarms:
+            self.arm(run, path, run.draft.alarms[path])
 
     def _ended(self, run: Run) -> None:
         if self._ready:
@@ -346,7 +369,7 @@ class Driver:
             if record.kind is EventKind.PAUSED:
                 run.queued.clear()  # issued again by the resumption
             elif record.kind is EventKind.RESUMED:
-                for path in run.draft.open:
+                for path in (*run.draft.open, *run.draft.alarms):
                     self.arm_wait(run, path)  # its timer may have gone off unheard
             if run.idle:
                 self._settled(run)
@@ -356,7 +379,7 @@ class Driver:
         step = run.draft.steps.get(path)
         if step is None or not step.status.open:
             return record
-        handles: JSON = list(run.program.nodes[step.node].onward)
+        handles: JSON = list(run.program.of(step).onward)
         edges = await self._steps.skipped(run, path, record.payload.get("output"), at)
         payload: JSONObject = {**record.payload, "handles": handles, "edges": edges}
         return Record(kind=record.kind, payload=payload, path=path, attempt=step.attempt)

@@ -9,8 +9,8 @@ import orjson
 
 from domain.engine.events import Event, EventKind
 from domain.engine.ports import ExecutionStatus
-from domain.ids import ExecutionId, TenantId, WorkflowId
-from domain.live import Activity, Changed, Events, LiveMessage, Lost
+from domain.ids import ExecutionId, TaskId, TenantId, WorkflowId
+from domain.live import Activity, Changed, Events, LiveMessage, Lost, TaskChanged
 
 _MOST_BYTES = 65_536
 """A larger message is replaced by a hint to read the log: live frames carry no megabytes."""
@@ -54,6 +54,10 @@ def encode_change(execution: ExecutionId, workflow: WorkflowId, status: Executio
     return orjson.dumps({"execution": str(execution), "workflow": str(workflow), "status": status, "at": at})
 
 
+def encode_tasks(ids: Sequence[TaskId]) -> bytes:
+    return orjson.dumps({"tasks": [str(each) for each in ids]})
+
+
 def decode(message: bytes) -> LiveMessage:
     """What was published; a message that says nothing of its own is a reason to read the log."""
     document: Any = orjson.loads(message)
@@ -61,6 +65,8 @@ def decode(message: bytes) -> LiveMessage:
         return Events(events=[_event(row) for row in document])  # pyright: ignore[reportUnknownVariableType]
     if document is None:
         return Lost()
+    if "tasks" in document:
+        return TaskChanged(ids=[TaskId(UUID(text)) for text in document["tasks"]])
     moment = datetime.fromisoformat(document["at"])
     if "execution" in document:
         return Changed(

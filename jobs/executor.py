@@ -7,7 +7,7 @@ from contextlib import suppress
 from datetime import timedelta
 from typing import Protocol
 
-from domain.engine.decide import fold, outstanding
+from domain.engine.decide import due_cause, fold, outstanding
 from domain.engine.draft import freeze, thaw
 from domain.engine.events import EventKind
 from domain.engine.ports import (
@@ -22,8 +22,10 @@ from domain.engine.ports import (
     WakeUp,
 )
 from domain.engine.results import next_due
-from domain.engine.state import Lifecycle, State, StepStatus, from_json, to_json
-from domain.ids import ExecutionId, VersionId, WorkerId, encode
+from domain.engine.snapshots import from_json, to_json
+from domain.engine.state import Lifecycle, State, StepStatus
+from domain.ids import ExecutionId, TenantId, VersionId, WorkerId, encode
+from domain.inbox import Doorbell
 from domain.json import JSON
 from domain.live import Changed, Changes
 from domain.sources import Clock
@@ -78,7 +80,7 @@ class Executor:
         self._lapses = 0
         self._clock = clock
         self._capacity = capacity
-        self._only = only
+        self._only = list(only) if only is not None else None
         self._runs: dict[ExecutionId, Run] = {}
         self._bell = asyncio.Event()
         self._mail = asyncio.Event()
@@ -125,6 +127,17 @@ class Executor:
         """Something was posted for these: read it when one of them is held here."""
         if any(execution in self._runs for execution in ids):
             self._mail.set()
+
+    def begun(self, tenant_id: TenantId, ids: Sequence[ExecutionId], doorbell: Doorbell) -> None:
+        """What is held here has begun or told these: whoever may have them is to look."""
+        if self._only is not None:
+            self._only += ids
+            self.ring(ids)
+            return
+        self.called(ids)
+        ringing = asyncio.ensure_future(doorbell.ring(tenant_id, ids))
+        self._errands.add(ringing)
+        ringing.add_done_callback(self._errands.discard)
 
     async def failed(self) -> None:
         """Return never; raise what ended one of the loops, which is a bug that must end the process."""
@@ -205,7 +218,7 @@ class Executor:
             self.driver.issue(run, command)
         if run.draft.deadline is not None and not run.over:
             self.driver.arm(run, DEADLINE, run.draft.deadline)
-        for path in run.draft.open:
+        for path in (*run.draft.open, *run.draft.alarms):
             self.driver.arm_wait(run, path)
         if run.idle:
             self.settled(run)
@@ -381,5 +394,6 @@ def _begin(claim: Claimed, program: Program | Unrunnable) -> tuple[Run, str | No
 
 def _waits(state: State) -> bool:
     """Whether nothing of it could run before something outside happens."""
+    draft = thaw(state)
     steps = (state.steps[path] for path in state.open)
-    return all(step.status is StepStatus.WAITING and step.signal is None for step in steps)
+    return all(step.status is StepStatus.WAITING and due_cause(draft, step) is None for step in steps)

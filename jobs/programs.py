@@ -2,15 +2,19 @@
 
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from domain.engine.plan import Plan, compile_plan
+from domain.engine.plan import Plan, PlannedNode, compile_plan
 from domain.engine.ports import Definitions, StoredDefinition
+from domain.engine.scopes import Trail
+from domain.engine.state import StepState
 from domain.errors import Refusal
 from domain.expressions import Expression, Template, compile_condition, compile_value
 from domain.graphs import ERROR, OUT, Definition, FailureStrategy, Node
 from domain.ids import VersionId
 from domain.json import JSON
+from domain.undoing import undoing
+from jobs.each import EACH, over_elements
 from jobs.nodes.base import Behaviour
 from jobs.nodes.catalog import Catalog
 
@@ -24,6 +28,7 @@ class NodeProgram:
     """`template` is the config without the fields the kind evaluates itself; those stand in `raw` as written.
 
     `onward`: the handles taken where the node does not choose them: it was skipped by hand, or failed and is let go on.
+    `undo`: what compensates it.
     """
 
     node: Node
@@ -31,32 +36,46 @@ class NodeProgram:
     template: Template
     raw: Mapping[str, JSON]
     onward: tuple[str, ...]
+    undo: "NodeProgram | None" = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Body:
+    """One graph made ready; `conditions` by edge index."""
+
+    plan: Plan
+    nodes: Mapping[str, NodeProgram]
+    conditions: Mapping[int, Expression]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Program:
-    """`conditions` by edge index. `callbacks`: the nodes that wait for a resume link."""
+    """`bodies`: every graph of the definition, its own at `()`. `callbacks`: the nodes that wait for a resume link."""
 
     plan: Plan
     workflow_name: str
-    nodes: Mapping[str, NodeProgram]
-    conditions: Mapping[int, Expression]
+    bodies: Mapping[Trail, Body]
     callbacks: tuple[str, ...]
 
+    def of(self, step: StepState) -> NodeProgram:
+        """What runs this step: its node, or what compensates it."""
+        program = self.bodies[step.trail].nodes[step.node]
+        return program.undo if step.undoes is not None and program.undo is not None else program
 
-EMPTY = Program(
-    plan=Plan(
-        nodes={},
-        edges=(),
-        entries=(),
-        orphans=(),
-        cycles=(),
-        strategy=FailureStrategy.FAIL,
-        definition=Definition(),
-    ),
-    workflow_name="",
+
+_NOTHING = Plan(
     nodes={},
-    conditions={},
+    edges=(),
+    entries=(),
+    orphans=(),
+    cycles=(),
+    strategy=FailureStrategy.FAIL,
+    definition=Definition(),
+)
+EMPTY = Program(
+    plan=_NOTHING,
+    workflow_name="",
+    bodies={(): Body(plan=_NOTHING, nodes={}, conditions={})},
     callbacks=(),
 )
 """The program of what cannot run: enough to end it."""
@@ -117,24 +136,46 @@ def _attempt(stored: StoredDefinition, catalog: Catalog) -> Program | Unrunnable
 def compile_program(stored: StoredDefinition, catalog: Catalog) -> Program:
     """Raises KeyError for a kind or node that is not there and ExpressionError for an expression that is none."""
     plan = compile_plan(stored.definition, catalog)
-    nodes = {name: _node(planned.node, catalog) for name, planned in plan.nodes.items()}
+    bodies = {trail: _body(body, catalog) for trail, body in plan.bodies.items()}
     return Program(
         plan=plan,
         workflow_name=stored.workflow_name,
-        nodes=nodes,
-        conditions={
-            edge.index: compile_condition(edge.edge.condition) for edge in plan.edges if edge.edge.condition is not None
-        },
-        callbacks=tuple(name for name, program in nodes.items() if program.node.config.get("callback") is True),
+        bodies=bodies,
+        callbacks=tuple(
+            name for name, program in bodies[()].nodes.items() if program.node.config.get("callback") is True
+        ),
     )
 
 
-def _node(node: Node, catalog: Catalog) -> NodeProgram:
-    behaviour = catalog.behaviour(node.kind)
+def _body(plan: Plan, catalog: Catalog) -> Body:
+    return Body(
+        plan=plan,
+        nodes={name: _planned(planned, catalog) for name, planned in plan.nodes.items()},
+        conditions={
+            edge.index: compile_condition(edge.edge.condition) for edge in plan.edges if edge.edge.condition is not None
+        },
+    )
+
+
+def _planned(planned: PlannedNode, catalog: Catalog) -> NodeProgram:
+    node = planned.node
+    if planned.single:
+        onward = _onward(node, catalog.behaviour(node.kind))
+        return _node(over_elements(node), EACH, onward=onward)
+    program = _node(node, catalog.behaviour(node.kind))
+    undo = undoing(node)
+    return program if undo is None else replace(program, undo=_node(undo, catalog.behaviour(undo.kind)))
+
+
+def _node(node: Node, behaviour: Behaviour, *, onward: tuple[str, ...] | None = None) -> NodeProgram:
     raw = {key: node.config[key] for key in behaviour.raw_fields if key in node.config}
     rendered = {key: value for key, value in node.config.items() if key not in raw}
     return NodeProgram(
-        node=node, behaviour=behaviour, template=compile_value(rendered), raw=raw, onward=_onward(node, behaviour)
+        node=node,
+        behaviour=behaviour,
+        template=compile_value(rendered),
+        raw=raw,
+        onward=onward or _onward(node, behaviour),
     )
 
 

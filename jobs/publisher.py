@@ -12,12 +12,13 @@ from redis.exceptions import RedisError
 from domain.engine.events import EventKind
 from domain.engine.ports import Append, ExecutionStatus
 from domain.engine.state import StepStatus
-from domain.ids import ExecutionId, TenantId
+from domain.ids import ExecutionId, TaskId, TenantId
 from domain.live import Changed
 from jobs.event_codec import (
     encode_activity,
     encode_change,
     encode_events,
+    encode_tasks,
     execution_channel,
     tenant_channel,
 )
@@ -39,7 +40,7 @@ _CHANGES = {
 
 
 class Publisher:
-    """Implements Announcer and `domain.live.Changes`, and is the journal's `on_committed`."""
+    """Implements Announcer, `domain.live.Changes`, `domain.tasks.TaskAnnouncer`; is the journal's `on_committed`."""
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
@@ -67,6 +68,11 @@ class Publisher:
         for change in changes:
             message = encode_change(change.execution_id, change.workflow_id, change.status, change.at)
             self._put(tenant_channel(tenant_id), message)
+
+    def announce_tasks(self, tenant_id: TenantId, ids: Sequence[TaskId]) -> None:
+        """Implements `domain.tasks.TaskAnnouncer`."""
+        if ids:
+            self._put(tenant_channel(tenant_id), encode_tasks(ids))
 
     def step_began(self, run: Run, path: str, node: str, attempt: int, at: datetime) -> None:
         message = encode_activity(path, node, attempt, StepStatus.ACTIVE, at)

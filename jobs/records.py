@@ -1,13 +1,15 @@
 """From what happened to what is written: outcomes and inbox messages as events' kinds and payloads."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import assert_never
 
 from domain.engine.events import EventKind
-from domain.engine.outcomes import Completed, Ended, Failed, Waiting
+from domain.engine.outcomes import Calling, Completed, Ended, ErrorHandling, Failed, Iterating, LogLine, Waiting
 from domain.engine.ports import ExecutionStatus, InboxKind, InboxMessage
 from domain.engine.retry import delay, may_retry
+from domain.ids import encode
 from domain.json import JSON, JSONObject
 from domain.nodes import error_json
 from jobs.programs import NodeProgram
@@ -38,42 +40,86 @@ def of_attempt(program: NodeProgram, path: str, attempt: int, ran: Ran, at: date
             payload: dict[str, JSON] = {"error": error, "ms": ran.ms, "final": True, "ends": True}
             return Record(kind=EventKind.STEP_FAILED, payload=payload, path=path, attempt=attempt)
         case Failed() as failed:
-            payload = {"error": failed.as_json(), "ms": ran.ms}
-            retry = program.node.retry
-            if may_retry(retry, failed, attempt):
-                wait = delay(retry, failed, attempt, draw)
-                payload |= {"retryAt": (at + timedelta(seconds=wait)).isoformat(), "final": False}
-            else:
-                handles = taken_handles(program, failed)
-                payload |= {"final": True, "handles": list(handles)}
-                if ran.decisions:
-                    payload["edges"] = ran.decisions
+            payload = _failed(program, failed, ran, attempt, at, draw)
             return Record(kind=EventKind.STEP_FAILED, payload=payload, path=path, attempt=attempt)
+        case Iterating() as iterating:
+            payload = {"loop": _iterating(iterating)}
+            return Record(kind=EventKind.WAITING, payload=payload, path=path, attempt=attempt)
+        case Calling() as calling:
+            return Record(kind=EventKind.CHILD_STARTED, payload=_calling(calling), path=path, attempt=attempt)
         case _:
             assert_never(ran.outcome)
 
 
 def _completed(completed: Completed, ran: Ran) -> JSONObject:
     payload: dict[str, JSON] = {"output": completed.output, "handles": list(completed.handles), "ms": ran.ms}
-    if completed.variables:
-        payload["variables"] = completed.variables
+    optional: dict[str, JSON] = {
+        "outputs": completed.outputs or None,
+        "variables": completed.variables or None,
+        "edges": ran.decisions or None,
+        "decision": completed.decision,
+        "logs": _logs(completed.logs) or None,
+        "usage": completed.usage,
+        "cancels": list(completed.cancels) or None,
+        "terminates": completed.terminates or None,
+        "deadline": completed.deadline.isoformat() if completed.deadline else None,
+    }
+    return payload | {key: value for key, value in optional.items() if value is not None}
+
+
+def _failed(program: NodeProgram, failed: Failed, ran: Ran, attempt: int, at: datetime, draw: float) -> dict[str, JSON]:
+    payload: dict[str, JSON] = {"error": failed.as_json(), "ms": ran.ms}
+    if failed.logs:
+        payload["logs"] = _logs(failed.logs)
+    if failed.usage is not None:
+        payload["usage"] = failed.usage
+    retry = program.node.retry
+    if may_retry(retry, failed, attempt):
+        wait = delay(retry, failed, attempt, draw)
+        return payload | {"retryAt": (at + timedelta(seconds=wait)).isoformat(), "final": False}
+    payload |= {"final": True, "handles": list(taken_handles(program, failed))}
     if ran.decisions:
         payload["edges"] = ran.decisions
-    if completed.decision is not None:
-        payload["decision"] = completed.decision
-    if completed.logs:
-        payload["logs"] = [
-            {"level": line.level.value, "message": line.message, "data": line.data} for line in completed.logs
-        ]
     return payload
+
+
+def _logs(lines: Sequence[LogLine]) -> list[JSON]:
+    return [{"level": line.level.value, "message": line.message, "data": line.data} for line in lines]
+
+
+def _iterating(iterating: Iterating) -> JSONObject:
+    payload: dict[str, JSON] = {
+        "items": list(iterating.items) if iterating.items is not None else None,
+        "count": iterating.count,
+        "concurrency": iterating.concurrency if iterating.concurrency != 1 else None,
+        "errorHandling": iterating.error_handling.value if iterating.error_handling != ErrorHandling.STOP else None,
+        "ask": iterating.ask or None,
+        "enough": iterating.enough,
+        "keepLast": iterating.keep_last or None,
+        "stop": iterating.stop or None,
+        "decision": iterating.decision,
+    }
+    return {key: value for key, value in payload.items() if value is not None}
+
+
+def _calling(calling: Calling) -> JSONObject:
+    child = calling.child
+    return {
+        "execution": encode("execution", child.id),
+        "workflowId": encode("workflow", child.workflow_id),
+        "versionId": encode("version", child.version_id),
+        "workflow": calling.workflow,
+    }
 
 
 def _waiting(waiting: Waiting) -> JSONObject:
     payload: dict[str, JSON] = {}
     if waiting.until is not None:
         payload["until"] = waiting.until.isoformat()
-    if waiting.signal is not None:
-        payload["signal"] = waiting.signal
+    if len(waiting.names) == 1:
+        payload["signal"] = waiting.names[0]
+    elif waiting.names:
+        payload["signals"] = list(waiting.names)
     if waiting.callback:
         payload["callback"] = True
     return payload
@@ -98,6 +144,9 @@ def of_message(message: InboxMessage) -> tuple[Record, ExecutionStatus | None]:
         case InboxKind.SKIP:
             path = str(payload.pop("path", ""))
             return Record(kind=EventKind.STEP_SKIPPED, payload=payload, path=path), None
+        case InboxKind.CHILD:
+            path = str(payload.pop("path", ""))
+            return Record(kind=EventKind.CHILD_FINISHED, payload=payload, path=path), None
         case InboxKind.VARIABLE:
             return Record(kind=EventKind.VARIABLE_SET, payload=payload), None
         case _:

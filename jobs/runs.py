@@ -8,6 +8,7 @@ from domain.engine.commands import Finish
 from domain.engine.draft import Draft
 from domain.engine.ports import Claimed
 from domain.ids import ExecutionId, TenantId, WorkflowId
+from domain.starts import NewExecution
 from jobs.programs import Program
 
 
@@ -15,7 +16,8 @@ from jobs.programs import Program
 class Run:
     """`draft` is ahead of the log by what `last` is still writing.
 
-    `finish`: how it is to end; `closed`: its terminal event is submitted; `over`: no longer this process's to write.
+    `finish`: how it is to end; `handling` looks for `handler`, the execution that begins with its failure.
+    `closed`: its terminal event is submitted; `over`: no longer this process's to write.
     """
 
     execution_id: ExecutionId
@@ -31,6 +33,8 @@ class Run:
     timers: dict[str, asyncio.TimerHandle] = field(default_factory=dict[str, asyncio.TimerHandle])
     consumed: set[int] = field(default_factory=set[int])
     finish: Finish | None = None
+    handling: asyncio.Task[None] | None = None
+    handler: NewExecution | None = None
     snapshot_seq: int = 0
     closed: bool = False
     over: bool = False

@@ -11,13 +11,16 @@ from time import perf_counter
 import orjson
 
 from domain.callbacks import Callback, signal_name
-from domain.engine.outcomes import Cause, Completed, Ended, Failed, Outcome, Waiting
-from domain.engine.results import step_error, step_input
+from domain.engine.outcomes import Calling, Cause, Completed, Ended, Failed, Iterating, Outcome, Waiting
+from domain.engine.results import step_error
+from domain.engine.state import StepState
+from domain.engine.views import entering, seen_steps
 from domain.expressions import EvaluationError, Scope, truthy
 from domain.graphs import ERROR, OnError
 from domain.ids import TenantId, encode
 from domain.json import JSON, JSONObject, as_object
 from domain.nodes import error_json
+from domain.starts import NewExecution
 from jobs.nodes.base import Services, StepContext
 from jobs.programs import NodeProgram
 from jobs.runs import Run
@@ -30,11 +33,15 @@ _text = lru_cache(maxsize=4_096)(encode)  # an execution's steps all name it and
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ran:
-    """What came of an attempt. `decisions` by edge index, as the engine reads them; `ms` is wall time."""
+    """What came of an attempt. `decisions` by edge index, as the engine reads them; `ms` is wall time.
+
+    `children`: executions to begin with it.
+    """
 
     outcome: Outcome
     decisions: JSONObject
     ms: float
+    children: tuple[NewExecution, ...] = ()
 
 
 class StepRunner:
@@ -57,43 +64,58 @@ class StepRunner:
         """Never raises for what a node does; cancellation passes through."""
         started = perf_counter()
         step = run.draft.steps[path]
-        program = run.program.nodes[step.node]
+        program = run.program.of(step)
         scope = self.scope(run, path, at)
         outcome = await self._outcome(run, program, path, attempt, cause, scope, at)
         outcome = self._bounded(outcome)
+        children: tuple[NewExecution, ...] = ()
+        if isinstance(outcome, Calling):
+            children = (outcome.child,)
+            if not outcome.wait:
+                outcome = Completed(output={"executionId": _text("execution", outcome.child.id)})
         handles = taken_handles(program, outcome)
-        decisions = await self._decisions(run, step.node, handles, outcome, scope)
-        return Ran(outcome=outcome, decisions=decisions, ms=round((perf_counter() - started) * 1000, 3))
+        decisions = await self._decisions(run, step, handles, outcome, scope)
+        ms = round((perf_counter() - started) * 1000, 3)
+        return Ran(outcome=outcome, decisions=decisions, ms=ms, children=children)
 
     async def skipped(self, run: Run, path: str, output: JSON, at: datetime) -> JSONObject:
         """The decisions on the edges of a step that somebody skipped with this output."""
         step = run.draft.steps[path]
-        outcome = Completed(output=output, handles=run.program.nodes[step.node].onward)
-        return await self._decisions(run, step.node, outcome.handles, outcome, self.scope(run, path, at))
+        outcome = Completed(output=output, handles=run.program.of(step).onward)
+        return await self._decisions(run, step, outcome.handles, outcome, self.scope(run, path, at))
 
     def scope(self, run: Run, path: str, at: datetime) -> dict[str, JSON]:
         """What the expressions of this step see."""
         draft = run.draft
-        given = draft.inputs.get(path, None) if path in draft.inputs else step_input(draft.steps, path, draft.input)
-        return {
-            "input": given,
+        step = draft.steps[path]
+        scope: dict[str, JSON] = {
+            "input": entering(run.program.plan, draft, step),
             "trigger": draft.input,
-            "steps": draft.view,
+            "steps": seen_steps(draft, step),
             "vars": draft.vars,
             "error": step_error(draft.steps, path),
             "execution": self._about(run),
             "workflow": {"id": _text("workflow", run.workflow_id), "name": run.program.workflow_name},
             "now": at.isoformat(),
         }
+        if step.undoes is not None and draft.undoing is not None:
+            scope["output"] = draft.undoing.output
+        owner = draft.scopes[step.scope].owner
+        if owner is not None:
+            index = draft.scopes[step.scope].index
+            scope["item"], scope["index"] = draft.loops[owner].item(index), index
+        return scope
 
     def _about(self, run: Run) -> JSONObject:
         about: dict[str, JSON] = {"id": _text("execution", run.execution_id), "trigger": run.draft.trigger}
         if run.program.callbacks:
             about["callbacks"] = {name: self._link(run, name) for name in run.program.callbacks}
+        if run.draft.parent is not None:
+            about["parent"] = {"id": run.draft.parent.execution, "depth": run.draft.parent.depth}
         return about
 
     def _link(self, run: Run, name: str) -> str:
-        path = run.draft.fired.get(name) or name
+        path = run.draft.root.fired.get(name) or name
         callback = Callback(tenant_id=run.tenant_id, execution_id=run.execution_id, path=path)
         return self._callback_url(callback)
 
@@ -126,6 +148,7 @@ class StepRunner:
                     idempotency_key=f"{_text('execution', run.execution_id)}:{path}",
                     services=self._services(run.tenant_id),
                     timeout=node.timeout,
+                    depth=run.draft.parent.depth if run.draft.parent else 0,
                 )
                 behaviour = program.behaviour
                 outcome = await (behaviour.run(context) if cause is None else behaviour.resume(context, cause))
@@ -147,10 +170,15 @@ class StepRunner:
         return {**as_object(rendered), **program.raw}
 
     def _bounded(self, outcome: Outcome) -> Outcome:
-        if not isinstance(outcome, Completed):
-            return outcome
+        match outcome:
+            case Completed(output=output, outputs=outputs, variables=variables):
+                value: object = (output, outputs, variables)
+            case Iterating(items=items):
+                value = items
+            case _:
+                return outcome
         try:
-            size = len(orjson.dumps((outcome.output, outcome.variables)))
+            size = len(orjson.dumps(value))
         except TypeError as error:
             return Failed(code="OUTPUT_INVALID", message=f"The output is no JSON: {error}", retryable=False)
         if size <= self._max_output_bytes:
@@ -159,21 +187,22 @@ class StepRunner:
         return Failed(code="OUTPUT_TOO_LARGE", message=message, retryable=False)
 
     async def _decisions(
-        self, run: Run, name: str, handles: Sequence[str], outcome: Outcome, scope: dict[str, JSON]
+        self, run: Run, step: StepState, handles: Sequence[str], outcome: Outcome, scope: dict[str, JSON]
     ) -> JSONObject:
-        conditions = run.program.conditions
+        body = run.program.bodies[step.trail]
+        conditions = body.conditions
         edges = [
             edge
-            for edge in run.program.plan.nodes[name].outgoing
+            for edge in body.plan.nodes[step.node].outgoing
             if edge.index in conditions and edge.edge.source_handle in handles
         ]
-        if not edges:
+        if not edges or step.undoes is not None:
             return {}
         output = outcome.output if isinstance(outcome, Completed) else scope["input"]
         seen: dict[str, JSON] = {"output": output}
         if isinstance(outcome, Failed):
             seen["error"] = scope["error"] = outcome.as_json()
-        view = {**run.draft.view, name: seen}
+        view = {**as_object(scope["steps"]), step.node: seen}
         local = {**scope, "input": output, "steps": view}
         decisions: dict[str, JSON] = {}
         for edge in edges:
@@ -192,6 +221,8 @@ def taken_handles(program: NodeProgram, outcome: Outcome) -> tuple[str, ...]:
     match outcome:
         case Completed():
             return outcome.handles
+        case Failed(caught=True):
+            return (ERROR,)
         case Failed():
             match program.node.on_error:
                 case OnError.ROUTE:
@@ -200,5 +231,5 @@ def taken_handles(program: NodeProgram, outcome: Outcome) -> tuple[str, ...]:
                     return program.onward
                 case OnError.FAIL:
                     return ()
-        case Waiting() | Ended():
+        case Waiting() | Ended() | Iterating() | Calling():
             return ()

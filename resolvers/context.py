@@ -5,20 +5,28 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from domain.access import Permission
-from domain.accounts import AccountStore
+from domain.accounts import AccountStore, Passwords
+from domain.connections import ConnectionReader, Connections, ConnectionTester, ConnectionWriter
+from domain.dead_letters import DeadLetterStore, Replaying
 from domain.executions import ExecutionReader, LogReader
 from domain.executions_control import Control
 from domain.executions_plans import Plans
 from domain.executions_start import Starting
 from domain.expressions_try import Evaluator
+from domain.files import FileReader, FileRows, Storage
+from domain.files_keep import FileLimits, Keeping
 from domain.ids import TenantId
 from domain.inbox import Doorbell, Inbox
+from domain.limits import Queues
 from domain.live import Changes, LiveFeed
 from domain.live_frames import Watching
 from domain.nodes import NodeCatalog
 from domain.sessions import Identity
 from domain.sources import Clock, Ids
 from domain.starts import Starts
+from domain.tasks import TaskAnnouncer, TaskAnswers, TaskReader, TaskWriter
+from domain.tasks_complete import Completing
+from domain.tasks_work import Working
 from domain.tenancy import Principal, Tenant
 from domain.triggers import TriggerStore
 from domain.versions import VersionStore
@@ -34,8 +42,16 @@ class Stores:
     workflow_writer: WorkflowWriter
     versions: VersionStore
     executions: ExecutionReader
+    queues: Queues
+    dead_letters: DeadLetterStore
     log: LogReader
     triggers: TriggerStore
+    connections: ConnectionReader
+    connection_writer: ConnectionWriter
+    tasks: TaskReader
+    task_writer: TaskWriter
+    files: FileReader
+    file_rows: FileRows
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,14 +60,21 @@ class Services:
 
     stores: Callable[[TenantId], Stores]
     accounts: AccountStore
+    passwords: Passwords
     starts: Starts
     inbox: Inbox
     doorbell: Doorbell
     changes: Changes
+    task_answers: TaskAnswers
+    task_announcer: TaskAnnouncer
     feed: LiveFeed
     catalog: NodeCatalog
     plans: Plans
     evaluator: Evaluator
+    connections: Callable[[TenantId], Connections]
+    connection_tester: ConnectionTester
+    storage: Storage
+    file_limits: FileLimits
     clock: Clock
     ids: Ids
     url: str
@@ -104,12 +127,51 @@ class RequestContext:
         )
 
     @property
+    def replaying(self) -> Replaying:
+        return Replaying(
+            store=self.stores.dead_letters, starting=self.starting, log=self.stores.log, plans=self.services.plans
+        )
+
+    @property
     def control(self) -> Control:
         return Control(
             tenant_id=self.principal.tenant_id,
             executions=self.stores.executions,
             inbox=self.services.inbox,
             doorbell=self.services.doorbell,
+            ids=self.services.ids,
+        )
+
+    @property
+    def keeping(self) -> Keeping:
+        return Keeping(
+            tenant_id=self.principal.tenant_id,
+            rows=self.stores.file_rows,
+            storage=self.services.storage,
+            limits=self.services.file_limits,
+            ids=self.services.ids,
+            clock=self.services.clock,
+        )
+
+    @property
+    def completing(self) -> Completing:
+        return Completing(
+            tenant_id=self.principal.tenant_id,
+            tasks=self.stores.tasks,
+            answers=self.services.task_answers,
+            passwords=self.services.passwords,
+            doorbell=self.services.doorbell,
+            announcer=self.services.task_announcer,
+        )
+
+    @property
+    def working(self) -> Working:
+        return Working(
+            tenant_id=self.principal.tenant_id,
+            tasks=self.stores.tasks,
+            writer=self.stores.task_writer,
+            accounts=self.services.accounts,
+            announcer=self.services.task_announcer,
             ids=self.services.ids,
         )
 
@@ -133,7 +195,11 @@ def _loaders(services: Services, stores: Stores) -> Loaders:
         workflows=stores.workflows,
         versions=stores.versions,
         executions=stores.executions,
+        queues=stores.queues,
+        dead_letters=stores.dead_letters,
         log=stores.log,
         triggers=stores.triggers,
+        connections=stores.connections,
+        tasks=stores.tasks,
         plans=services.plans,
     )

@@ -7,11 +7,15 @@ from uuid import UUID
 
 from strawberry.dataloader import DataLoader
 
+from domain.connections import ConnectionReader, SavedConnection
+from domain.dead_letters import DeadLetter, DeadLetterStore
 from domain.engine.decide import fold
 from domain.executions import Execution, ExecutionReader, LogReader
 from domain.executions_plans import Plans
 from domain.executions_read import Overview
-from domain.ids import ExecutionId, TriggerId, VersionId, WorkflowId
+from domain.ids import ConnectionId, ExecutionId, TaskId, TriggerId, VersionId, WorkflowId
+from domain.limits import QueuePlace, Queues
+from domain.tasks import Task, TaskReader
 from domain.triggers import Trigger, TriggerStore
 from domain.versions import Version, VersionStore
 from domain.workflows import Workflow, WorkflowReader
@@ -38,15 +42,23 @@ class Loaders:
         workflows: WorkflowReader,
         versions: VersionStore,
         executions: ExecutionReader,
+        queues: Queues,
+        dead_letters: DeadLetterStore,
         log: LogReader,
         triggers: TriggerStore,
+        connections: ConnectionReader,
+        tasks: TaskReader,
         plans: Plans,
     ) -> None:
         self._workflows = workflows
         self._versions = versions
         self._executions = executions
+        self._queues = queues
+        self._dead_letters = dead_letters
         self._log = log
         self._triggers = triggers
+        self._connections = connections
+        self._tasks = tasks
         self._plans = plans
 
     @cached_property
@@ -62,8 +74,24 @@ class Loaders:
         return DataLoader(load_fn=_by_id(self._executions.by_ids))
 
     @cached_property
+    def queue_place(self) -> DataLoader[ExecutionId, QueuePlace | None]:
+        async def load(ids: list[ExecutionId]) -> list[QueuePlace | None]:
+            found = await self._queues.places(ids)
+            return [found.get(each) for each in ids]
+
+        return DataLoader(load_fn=load)
+
+    @cached_property
+    def dead_letter(self) -> DataLoader[ExecutionId, DeadLetter | None]:
+        return DataLoader(load_fn=_by_id(self._dead_letters.by_ids))
+
+    @cached_property
     def trigger(self) -> DataLoader[TriggerId, Trigger | None]:
         return DataLoader(load_fn=_by_id(self._triggers.by_ids))
+
+    @cached_property
+    def connection(self) -> DataLoader[ConnectionId, SavedConnection | None]:
+        return DataLoader(load_fn=_by_id(self._connections.by_ids))
 
     @cached_property
     def triggers_of(self) -> DataLoader[WorkflowId, Sequence[Trigger]]:
@@ -72,6 +100,10 @@ class Loaders:
             return [found.get(each, ()) for each in ids]
 
         return DataLoader(load_fn=load)
+
+    @cached_property
+    def task(self) -> DataLoader[TaskId, Task | None]:
+        return DataLoader(load_fn=_by_id(self._tasks.by_ids))
 
     @cached_property
     def overview(self) -> DataLoader[ExecutionId, Overview | None]:
@@ -101,7 +133,7 @@ class Loaders:
                 overviews.append(None)
                 continue
             plan = self._plans.of(version)
-            state = fold(plan, logs.get(execution.id, ()))
+            state = fold(plan, logs.get(execution.id, ()), keeps=True)
             overviews.append(Overview(execution_id=execution.id, plan=plan, state=state))
         return overviews
 

@@ -40,6 +40,7 @@ class NodeKindType:
     output_handles: list[str]
     documentation: str = strawberry.field(description="Markdown.")
     examples: list[NodeExample]
+    package: str | None = strawberry.field(description="The plug-in it comes from, with its version.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,6 +11,7 @@ from domain.graphs import Backoff, FailureStrategy, JoinMode, OnError
 from domain.nodes import NodeCategory
 from domain.paging import Direction
 from domain.starts import TriggerType
+from domain.tasks import TaskDecision, TaskEntryKind, TaskKind, TaskStatus
 from domain.triggers import TriggerKind
 from domain.workflows import WorkflowOrderField, WorkflowStatus
 
@@ -26,6 +27,10 @@ enum(NodeCategory, description="Where a palette files a node kind.")
 enum(OnError, description="What a node's final failure means.")
 enum(Severity, name="FindingSeverity", description="With an ERROR a graph cannot be published.")
 enum(StepStatus, description="Where a step is in its life.")
+enum(TaskDecision, description="How a task was decided.")
+enum(TaskEntryKind, description="What happened to a task.")
+enum(TaskKind, description="Whether a task asks for a decision, or for data alone.")
+enum(TaskStatus, description="Where a task is in its life.")
 enum(TriggerKind, name="TriggerType", description="What begins executions of a workflow by itself.")
 enum(TriggerType, name="StartType", description="What an execution was begun by.")
 enum(WorkflowOrderField, description="What workflows are ordered by.")
@@ -44,6 +49,10 @@ __all__ = [
     "OnError",
     "Severity",
     "StepStatus",
+    "TaskDecision",
+    "TaskEntryKind",
+    "TaskKind",
+    "TaskStatus",
     "TriggerKind",
     "TriggerType",
     "WorkflowOrderField",

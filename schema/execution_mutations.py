@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
@@ -9,7 +10,7 @@ import strawberry
 
 from domain.errors import Invalid, Refusal
 from domain.executions import Execution
-from domain.executions_prepare import StartRequest
+from domain.executions_prepare import Deduplicate, StartRequest
 from domain.executions_retry import RetryRequest
 from domain.ids import ExecutionId, WorkflowId, decode
 from resolvers import executions
@@ -29,6 +30,12 @@ class ExecutionMode(StrEnum):
     SYNC = "sync"
 
 
+@strawberry.input(description="Starts under one key are one start, as long as the window lasts.")
+class DeduplicateInput:
+    key: str
+    window: float = strawberry.field(description="Seconds from the start that begins; at most seven days.")
+
+
 @strawberry.input
 class ExecutionStartInput:
     workflow_id: strawberry.ID
@@ -42,6 +49,12 @@ class ExecutionStartInput:
     priority: int = strawberry.field(default=0, description="-100 to 100; higher begins earlier.")
     version: int | None = strawberry.field(default=None, description="Instead of the active one.")
     draft: bool = strawberry.field(default=False, description="The draft as it is now.")
+    deduplicate: DeduplicateInput | None = strawberry.field(
+        default=None, description="Another start under the key gives the same execution, whatever its input."
+    )
+    start_at: datetime | None = strawberry.field(
+        default=None, description="Begins then, to the second; a signal sent before begins it earlier."
+    )
 
     def request(self) -> StartRequest:
         """Raises InvalidId, Invalid."""
@@ -53,6 +66,8 @@ class ExecutionStartInput:
             priority=self.priority,
             version=self.version,
             draft=self.draft,
+            deduplicate=Deduplicate(key=given.key, window=given.window) if (given := self.deduplicate) else None,
+            start_at=self.start_at,
         )
 
 

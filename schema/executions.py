@@ -10,15 +10,19 @@ import strawberry
 
 from domain import executions as domain_executions
 from domain import executions_read
+from domain.dead_letters import DeadLetter
 from domain.engine.events import Event
 from domain.executions import Execution, ExecutionFilter, ExecutionOrder
 from domain.executions_logs import LogEntry
 from domain.executions_read import Step
 from domain.ids import ExecutionId, WorkflowId, decode
+from domain.limits import QueuePlace
+from domain.tasks import Task
 from domain.triggers import Trigger
 from domain.versions import Version
 from domain.workflows import Workflow
-from resolvers import executions, triggers, workflows
+from resolvers import dead_letters, executions, limits, triggers, workflows
+from schema.dead_letters import DeadLetterType
 from schema.enums import Direction, ExecutionStatus, LogLevel, TriggerType
 from schema.execution_log import (
     ExecutionEventType,
@@ -32,7 +36,10 @@ from schema.identifiers import read_id
 from schema.info import Info
 from schema.nodes import Node
 from schema.paging import Connection, Cursors, Listed
+from schema.queues import QueuePlaceType
 from schema.scalars import JSON
+from schema.tasks import TaskType
+from schema.tasks import listed_of_execution as listed_tasks
 from schema.triggers import TriggerNode
 
 if TYPE_CHECKING:
@@ -114,6 +121,17 @@ class ExecutionType(Node):
     async def retry_of(root: strawberry.Parent[Execution], info: Info) -> Execution | None:
         return await executions.by_id(info.context, root.retry_of) if root.retry_of is not None else None
 
+    @strawberry.field(graphql_type=QueuePlaceType | None, description="While it waits to begin; null afterwards.")
+    @staticmethod
+    async def queue(root: strawberry.Parent[Execution], info: Info) -> QueuePlace | None:
+        return await limits.place(info.context, root.id) if root.status is ExecutionStatus.PENDING else None
+
+    @strawberry.field(graphql_type=DeadLetterType | None, description="When it failed and nobody began it for a child.")
+    @staticmethod
+    async def dead_letter(root: strawberry.Parent[Execution], info: Info) -> DeadLetter | None:
+        failed = root.status is ExecutionStatus.FAILED
+        return await dead_letters.of_execution(info.context, root.id) if failed else None
+
     @strawberry.field(graphql_type=list[StepType], description="What runs, waits or is to be tried again.")
     @staticmethod
     async def current_steps(root: strawberry.Parent[Execution], info: Info) -> Sequence[Step]:
@@ -135,6 +153,13 @@ class ExecutionType(Node):
         root: strawberry.Parent[Execution], info: Info, first: int | None = None, after: str | None = None
     ) -> Listed[Event]:
         return await listed_events(info, root.id, first, after)
+
+    @strawberry.field(graphql_type=Connection[TaskType], description="What it asks or has asked of people.")
+    @staticmethod
+    async def tasks(
+        root: strawberry.Parent[Execution], info: Info, first: int | None = None, after: str | None = None
+    ) -> Listed[Task]:
+        return await listed_tasks(info, root.id, first, after)
 
     @strawberry.field(graphql_type=Connection[LogEntryType], description="Lines at least as grave as `level`.")
     @staticmethod

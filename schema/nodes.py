@@ -8,26 +8,44 @@ from uuid import UUID
 import strawberry
 
 from domain.accounts import Account
+from domain.connections import SavedConnection
 from domain.errors import Invalid, InvalidId, Refusal
 from domain.executions import Execution
-from domain.ids import ExecutionId, TenantId, TriggerId, UserId, VersionId, WorkflowId, encode, split
+from domain.files import File
+from domain.ids import (
+    ConnectionId,
+    ExecutionId,
+    FileId,
+    TaskId,
+    TenantId,
+    TriggerId,
+    UserId,
+    VersionId,
+    WorkflowId,
+    encode,
+    split,
+)
+from domain.tasks import Task
 from domain.tenancy import Tenant
 from domain.triggers import Trigger
 from domain.versions import Version
 from domain.workflows import Workflow
-from resolvers import executions, triggers, viewers, workflows
+from resolvers import connections, executions, files, tasks, triggers, viewers, workflows
 from resolvers.context import RequestContext
 from schema.info import Info
 
 MAX_IDS = 100
 
-Found = Workflow | Version | Execution | Trigger | Tenant | Account
+Found = Workflow | Version | Execution | Trigger | SavedConnection | File | Task | Tenant | Account
 
 _KINDS: dict[type, str] = {
     Workflow: "workflow",
     Version: "version",
     Execution: "execution",
     Trigger: "trigger",
+    SavedConnection: "connection",
+    File: "file",
+    Task: "task",
     Tenant: "tenant",
     Account: "user",
 }
@@ -62,6 +80,12 @@ async def _find(context: RequestContext, kind: str, value: UUID, text: str) -> F
             return await executions.by_id(context, ExecutionId(value))
         case "trigger":
             return await triggers.by_id(context, TriggerId(value))
+        case "file":
+            return await files.by_id(context, FileId(value))
+        case "task":
+            return await tasks.by_id(context, TaskId(value))
+        case "connection":
+            return await connections.by_id(context, ConnectionId(value))
         case "tenant":
             return await viewers.tenant(context, TenantId(value))
         case "user":

@@ -3,15 +3,21 @@
 import strawberry
 from strawberry.schema.config import StrawberryConfig
 
-from schema import errors
+from schema import errors, live
+from schema.connection_mutations import ConnectionMutation
+from schema.connections import ConnectionNode, ConnectionQuery
+from schema.dead_letters import DeadLetterMutation, DeadLetterQuery
 from schema.design import DesignQuery
 from schema.execution_mutations import ExecutionMutation
 from schema.executions import ExecutionQuery, ExecutionType
+from schema.files import FileMutation, FileQuery, FileType
 from schema.limits import Limits
-from schema.live import Subscription
+from schema.live_tasks import TaskSubscription
 from schema.nodes import NodeQuery
 from schema.protection import ProtectedSchema
 from schema.scalars import DEFINITIONS
+from schema.task_mutations import TaskMutation
+from schema.tasks import TaskQuery, TaskType
 from schema.triggers import TriggerMutation, TriggerNode
 from schema.viewers import TenantType, UserType, ViewerQuery
 from schema.workflow_mutations import WorkflowMutation
@@ -19,16 +25,49 @@ from schema.workflows import VersionType, WorkflowQuery, WorkflowType
 
 
 @strawberry.type
-class Query(NodeQuery, ViewerQuery, WorkflowQuery, ExecutionQuery, DesignQuery):
+class Query(
+    NodeQuery,
+    ViewerQuery,
+    WorkflowQuery,
+    ExecutionQuery,
+    DesignQuery,
+    FileQuery,
+    ConnectionQuery,
+    TaskQuery,
+    DeadLetterQuery,
+):
     pass
 
 
 @strawberry.type
-class Mutation(WorkflowMutation, ExecutionMutation, TriggerMutation):
+class Mutation(
+    WorkflowMutation,
+    ExecutionMutation,
+    TriggerMutation,
+    FileMutation,
+    ConnectionMutation,
+    TaskMutation,
+    DeadLetterMutation,
+):
     pass
 
 
-_NODES = (WorkflowType, VersionType, ExecutionType, TriggerNode, TenantType, UserType)
+@strawberry.type
+class Subscription(live.Subscription, TaskSubscription):
+    pass
+
+
+_NODES = (
+    WorkflowType,
+    VersionType,
+    ExecutionType,
+    TriggerNode,
+    TenantType,
+    UserType,
+    FileType,
+    ConnectionNode,
+    TaskType,
+)
 
 
 def build_schema(limits: Limits | None = None) -> ProtectedSchema:

@@ -5,8 +5,13 @@ Models say the columns. Keys, indexes, partitions, policies and grants are SQL i
 
 from db.models.accounts import Account, Membership, RefreshToken
 from db.models.apikeys import ApiKey
+from db.models.connections import Connection, ConnectionSecret, DataKey
+from db.models.dead_letters import DeadLetterDismissal
 from db.models.executions import Execution, ExecutionKey
+from db.models.files import File, FileLeftover, FileUsage
 from db.models.journal import ExecutionEvent, ExecutionInbox, ExecutionState, WakeUp
+from db.models.limits import LockRequest, TenantLimit, WorkflowLimit
+from db.models.tasks import Task, TaskEntry
 from db.models.tenants import Tenant
 from db.models.triggers import Trigger
 from db.models.versions import WorkflowVersion
@@ -16,17 +21,29 @@ from db.models.workflows import Workflow
 __all__ = [
     "Account",
     "ApiKey",
+    "Connection",
+    "ConnectionSecret",
+    "DataKey",
+    "DeadLetterDismissal",
     "Execution",
     "ExecutionEvent",
     "ExecutionInbox",
     "ExecutionKey",
     "ExecutionState",
+    "File",
+    "FileLeftover",
+    "FileUsage",
+    "LockRequest",
     "Membership",
     "RefreshToken",
+    "Task",
+    "TaskEntry",
     "Tenant",
+    "TenantLimit",
     "Trigger",
     "WakeUp",
     "Worker",
     "Workflow",
+    "WorkflowLimit",
     "WorkflowVersion",
 ]

@@ -9,7 +9,10 @@ from domain.json import JSON
 
 
 class Execution(Model):
-    """Partitioned by `id`. `wants_owner`: there is something to do and nobody to do it."""
+    """Partitioned by `id`. `wants_owner`: there is something to do and nobody to do it.
+
+    `held`: it may not begin before a limit has room for it; `admitted_at`: when one had, null for what has no limit.
+    """
 
     id = fields.UUIDField(primary_key=True, default=None)
     tenant_id = fields.UUIDField()
@@ -34,6 +37,8 @@ class Execution(Model):
     parent_id = fields.UUIDField(null=True)
     parent_path = fields.TextField(null=True)
     draft = fields.BooleanField(default=False, db_default=False)
+    held = fields.BooleanField(default=False, db_default=False)
+    admitted_at = fields.DatetimeField(null=True)
 
     class Meta(Model.Meta):
         table = "execution"

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from domain.engine.outcomes import Cause
 from domain.json import JSON, JSONObject
 
 
@@ -19,18 +20,23 @@ class RunStep:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResumeStep:
-    """The step's signal is here: resume it with this payload."""
+    """What the step waits for is here: resume it."""
 
     path: str
     node: str
-    payload: JSON
+    cause: Cause
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CancelStep:
-    """Stop the step if it runs; its outcome is no longer wanted."""
+    """Stop the step if it runs; its outcome is no longer wanted.
+
+    `child`: the execution it waits for is to end too. `signals`: what it waited for.
+    """
 
     path: str
+    child: str | None = None
+    signals: tuple[str, ...] = ()
 
 
 class Ending(StrEnum):

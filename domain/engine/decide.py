@@ -5,18 +5,24 @@ comes too late, for a step no longer open or an execution already over, changes 
 """
 
 from collections.abc import Iterable
-from dataclasses import replace
 from datetime import datetime
 from typing import assert_never
 
-from domain.engine.commands import CancelStep, Command, Finish, ResumeStep, RunStep
+from domain.engine.commands import CancelStep, Command, Ending, Finish, ResumeStep, RunStep
+from domain.engine.compensation import undo_next
 from domain.engine.draft import Draft, freeze, thaw
 from domain.engine.events import Event, EventKind
-from domain.engine.flow import begin, conclude, end, fail, settle
+from domain.engine.flow import begin, end, frame_of, overdue
+from domain.engine.iterations import close
+from domain.engine.outcomes import Cause, ChildEnded, SignalArrived
+from domain.engine.parents import parent_from_json
 from domain.engine.plan import Plan
-from domain.engine.state import Failure, Lifecycle, Signal, State, StepState, StepStatus, Wait
-from domain.graphs import OUT
+from domain.engine.results import scope_output
+from domain.engine.scopes import ROOT, Failure
+from domain.engine.settling import child_ended, settle_step, take_signal
+from domain.engine.state import Lifecycle, Signal, State, StepState, StepStatus
 from domain.json import JSON, JSONObject, as_list, as_object
+from domain.nodes import error_json
 
 
 def advance(plan: Plan, state: State, event: Event) -> tuple[State, tuple[Command, ...]]:
@@ -34,9 +40,12 @@ def proceed(plan: Plan, draft: Draft, event: Event) -> tuple[Command, ...]:
     return commands
 
 
-def fold(plan: Plan, events: Iterable[Event], state: State | None = None) -> State:
-    """The state after `events`, which follow `state` (the beginning when None)."""
-    draft = thaw(state or State())
+def fold(plan: Plan, events: Iterable[Event], state: State | None = None, *, keeps: bool = False) -> State:
+    """The state after `events`, which follow `state` (the beginning when None).
+
+    `keeps`: with the steps of finished iterations, which an owner's state has no need of.
+    """
+    draft = thaw(state or State(), keeps=keeps)
     for event in events:
         _apply(plan, draft, event)
         draft.commands.clear()
@@ -46,14 +55,29 @@ def fold(plan: Plan, events: Iterable[Event], state: State | None = None) -> Sta
 def outstanding(plan: Plan, state: State) -> tuple[Command, ...]:
     """Everything that is to be done in this state: what a worker that has just loaded it issues."""
     draft = thaw(state)
+    _reissue(draft)
+    _conclude(plan, draft, None)
+    return _allowed(draft)
+
+
+def _reissue(draft: Draft) -> None:
     for path in draft.open:
         step = draft.steps[path]
-        if step.signal is not None:
-            draft.commands.append(ResumeStep(path=path, node=step.node, payload=step.signal.payload))
+        cause = due_cause(draft, step)
+        if cause is not None:
+            draft.commands.append(ResumeStep(path=path, node=step.node, cause=cause))
         elif step.status is not StepStatus.WAITING:
             draft.commands.append(RunStep(path=path, node=step.node, attempt=step.attempt, not_before=step.retry_at))
-    conclude(plan, draft)
-    return _allowed(draft)
+
+
+def due_cause(draft: Draft, step: StepState) -> Cause | None:
+    """What a waiting step is to be resumed with now, None when nothing has come."""
+    if step.signal is not None:
+        return SignalArrived(payload=step.signal.payload, name=step.signal.name)
+    if step.child_end is not None:
+        return step.child_end
+    loop = draft.loops.get(step.path)
+    return loop.due if loop is not None else None
 
 
 def _allowed(draft: Draft) -> tuple[Command, ...]:
@@ -71,8 +95,9 @@ def _apply(plan: Plan, draft: Draft, event: Event) -> None:
     if draft.lifecycle.terminal:
         return
     _dispatch(plan, draft, event)
+    close(plan, draft, event.at)
     if event.kind is not EventKind.ADOPTED:
-        conclude(plan, draft)
+        _conclude(plan, draft, event.at)
 
 
 def _dispatch(plan: Plan, draft: Draft, event: Event) -> None:
@@ -82,23 +107,44 @@ def _dispatch(plan: Plan, draft: Draft, event: Event) -> None:
             _start(plan, draft, event)
         case EventKind.SEEDED:
             _seed(plan, draft, event)
-        case EventKind.STEP_COMPLETED | EventKind.STEP_FAILED | EventKind.STEP_SKIPPED | EventKind.WAITING:
-            _step(plan, draft, event.kind, event.path or "", event.attempt or 1, payload, event.at)
+        case (
+            EventKind.STEP_COMPLETED
+            | EventKind.STEP_FAILED
+            | EventKind.STEP_SKIPPED
+            | EventKind.WAITING
+            | EventKind.CHILD_STARTED
+        ):
+            settle_step(plan, draft, event.kind, event.path or "", event.attempt or 1, payload, event.at)
         case EventKind.SIGNAL_RECEIVED:
-            _signal(draft, str(payload["name"]), Signal(key=str(payload["key"]), payload=payload.get("payload")))
+            name = str(payload["name"])
+            signal = Signal(key=str(payload["key"]), payload=payload.get("payload"), name=name)
+            take_signal(draft, signal, kept=payload.get("transient") is not True)
+        case EventKind.CHILD_FINISHED:
+            error = payload.get("error")
+            ended = ChildEnded(
+                execution=str(payload["execution"]),
+                status=str(payload["status"]),
+                output=payload.get("output"),
+                error=as_object(error) if error is not None else None,
+            )
+            child_ended(draft, event.path or "", ended)
         case EventKind.VARIABLE_SET:
             draft.vars[str(payload["name"])] = payload.get("value")
         case EventKind.PAUSED:
             draft.paused = True
         case EventKind.RESUMED:
-            _resume(draft)
+            if draft.paused:
+                draft.paused = False
+                _reissue(draft)
         case EventKind.CANCEL_REQUESTED:
             draft.paused = False
             draft.cancel_reason = str(payload.get("reason") or "")
             end(draft, None, event.at)
+        case EventKind.TIMED_OUT:
+            _timed_out(plan, draft, event)
         case EventKind.EXECUTION_COMPLETED | EventKind.EXECUTION_FAILED | EventKind.EXECUTION_CANCELLED:
             _finish(draft, event)
-        case EventKind.ADOPTED | EventKind.RETRY_SCHEDULED | EventKind.CHILD_STARTED | EventKind.CHILD_FINISHED:
+        case EventKind.ADOPTED | EventKind.RETRY_SCHEDULED:
             pass
         case _:
             assert_never(event.kind)
@@ -112,9 +158,10 @@ def _start(plan: Plan, draft: Draft, event: Event) -> None:
     draft.input = payload.get("input")
     draft.vars = dict(as_object(payload.get("variables")))
     draft.trigger = dict(as_object(payload.get("trigger")))
+    draft.parent = parent_from_json(payload.get("parent"))
     draft.started_at = event.at
     draft.deadline = datetime.fromisoformat(deadline) if isinstance(deadline, str) else None
-    begin(plan, draft, event.at, entry if isinstance(entry, str) else None)
+    begin(frame_of(plan, draft, ROOT, event.at), entry if isinstance(entry, str) else None)
 
 
 def _seed(plan: Plan, draft: Draft, event: Event) -> None:
@@ -126,123 +173,47 @@ def _seed(plan: Plan, draft: Draft, event: Event) -> None:
             draft.vars[str(record["name"])] = record.get("value")
             continue
         number = attempt if isinstance(attempt, int) else 1
-        _step(plan, draft, kind, str(record["path"]), number, record, event.at)
+        settle_step(plan, draft, kind, str(record["path"]), number, record, event.at)
+        close(plan, draft, event.at)
     draft.inputs.update(as_object(event.payload.get("inputs")))
-    issued = draft.commands
-    draft.commands = [command for command in issued if isinstance(command, RunStep) and command.path in draft.open]
+    draft.commands.clear()
+    _reissue(draft)
 
 
-def _step(
-    plan: Plan, draft: Draft, kind: EventKind, path: str, attempt: int, payload: JSONObject, at: datetime
-) -> None:
-    step = draft.steps.get(path)
-    if step is None or not step.status.open or draft.lifecycle is not Lifecycle.RUNNING:
+def _timed_out(plan: Plan, draft: Draft, event: Event) -> None:
+    """The execution's own deadline, or that of what a `parallel` has begun."""
+    if event.path is None:
+        message = "The execution took longer than its timeout"
+        draft.paused = False
+        end(draft, Failure(error=error_json("EXECUTION_TIMEOUT", message), path=None), event.at)
         return
-    if kind is EventKind.WAITING:
-        _wait(draft, replace(step, attempt=attempt), payload)
-    elif kind is EventKind.STEP_FAILED:
-        _attempt_failed(plan, draft, replace(step, attempt=attempt), payload, at)
+    if draft.alarms.pop(event.path, None) is not None and draft.lifecycle is Lifecycle.RUNNING:
+        step = draft.steps.get(event.path)
+        if step is not None and step.scope in draft.scopes:
+            overdue(frame_of(plan, draft, step.scope, event.at), event.path)
+
+
+def _conclude(plan: Plan, draft: Draft, at: datetime | None) -> None:
+    """Ask for the terminal event when nothing is open any more and nothing is left to undo.
+
+    `at` None: nothing happens, a state is only looked at.
+    """
+    if draft.open or draft.lifecycle.terminal or draft.lifecycle is Lifecycle.NEW:
+        return
+    if at is not None and undo_next(plan, draft, at):
+        return
+    if draft.failure is not None:
+        error: JSONObject = draft.failure.error
+        if draft.undo_failed:
+            error = {**error, "notUndone": list(draft.undo_failed)}
+        draft.commands.append(Finish(ending=Ending.FAILED, error=error, path=draft.failure.path))
+    elif draft.terminated:
+        draft.commands.append(Finish(ending=Ending.COMPLETED, output=draft.output))
+    elif draft.lifecycle is Lifecycle.ENDING:
+        draft.commands.append(Finish(ending=Ending.CANCELLED))
     else:
-        by_hand = kind is EventKind.STEP_SKIPPED
-        if by_hand:
-            draft.commands.append(CancelStep(path=path))
-        _completed(plan, draft, step, attempt, payload, at, by_hand)
-
-
-def _completed(
-    plan: Plan, draft: Draft, step: StepState, attempt: int, payload: JSONObject, at: datetime, by_hand: bool
-) -> None:
-    handles = tuple(str(handle) for handle in as_list(payload.get("handles", (OUT,))))
-    output, ms = payload.get("output"), payload.get("ms")
-    draft.vars.update(as_object(payload.get("variables")))
-    draft.put(
-        replace(
-            step,
-            status=StepStatus.SKIPPED if by_hand else StepStatus.COMPLETED,
-            attempt=attempt,
-            settled_seq=draft.seq,
-            skipped_by_hand=by_hand,
-            output=output,
-            handles=handles,
-            duration_ms=float(ms) if isinstance(ms, int | float) else None,
-            settled_at=at,
-            retry_at=None,
-            wait=None,
-            signal=None,
-        )
-    )
-    if plan.nodes[step.node].kind.result:
-        draft.results[step.node] = output
-    settle(plan, draft, step.path, handles, as_object(payload.get("edges")), at)
-
-
-def _attempt_failed(plan: Plan, draft: Draft, step: StepState, payload: JSONObject, at: datetime) -> None:
-    error, retry_at, ms = as_object(payload.get("error")), payload.get("retryAt"), payload.get("ms")
-    step = replace(
-        step,
-        error=error,
-        wait=None,
-        signal=None,
-        duration_ms=float(ms) if isinstance(ms, int | float) else None,
-    )
-    if isinstance(retry_at, str):
-        moment = datetime.fromisoformat(retry_at)
-        draft.put(replace(step, status=StepStatus.RETRYING, attempt=step.attempt + 1, retry_at=moment))
-        draft.commands.append(RunStep(path=step.path, node=step.node, attempt=step.attempt + 1, not_before=moment))
-        return
-    handles = tuple(str(handle) for handle in as_list(payload.get("handles")))
-    draft.put(replace(step, status=StepStatus.FAILED, handles=handles, settled_at=at, retry_at=None))
-    if payload.get("ends"):
-        end(draft, Failure(error=error, path=step.path), at)
-    elif handles:
-        settle(plan, draft, step.path, handles, as_object(payload.get("edges")), at)
-    else:
-        fail(plan, draft, step.path, error, at)
-
-
-def _wait(draft: Draft, step: StepState, payload: JSONObject) -> None:
-    until, signal = payload.get("until"), payload.get("signal")
-    wait = Wait(
-        until=datetime.fromisoformat(until) if isinstance(until, str) else None,
-        signal=signal if isinstance(signal, str) else None,
-        callback=bool(payload.get("callback")),
-    )
-    draft.put(replace(step, status=StepStatus.WAITING, wait=wait, retry_at=None))
-    if wait.signal is None:
-        return
-    kept = draft.signals.pop(wait.signal, ())
-    if kept:
-        if kept[1:]:
-            draft.signals[wait.signal] = kept[1:]
-        _deliver(draft, step.path, kept[0])
-
-
-def _signal(draft: Draft, name: str, signal: Signal) -> None:
-    """The longest waiting step of that name gets it; without one it is kept, first in, first out."""
-    for path in draft.open:
-        step = draft.steps[path]
-        if step.wait and step.wait.signal == name and step.signal is None:
-            _deliver(draft, path, signal)
-            return
-    draft.signals[name] = (*draft.signals.get(name, ()), signal)
-
-
-def _deliver(draft: Draft, path: str, signal: Signal) -> None:
-    step = draft.steps[path]
-    draft.put(replace(step, signal=signal))
-    draft.commands.append(ResumeStep(path=path, node=step.node, payload=signal.payload))
-
-
-def _resume(draft: Draft) -> None:
-    if not draft.paused:
-        return
-    draft.paused = False
-    for path in draft.open:
-        step = draft.steps[path]
-        if step.signal is not None:
-            draft.commands.append(ResumeStep(path=path, node=step.node, payload=step.signal.payload))
-        elif step.status is not StepStatus.WAITING:
-            draft.commands.append(RunStep(path=path, node=step.node, attempt=step.attempt, not_before=step.retry_at))
+        output = scope_output(plan, draft.steps, draft.root)
+        draft.commands.append(Finish(ending=Ending.COMPLETED, output=output))
 
 
 _ENDINGS = {
@@ -254,10 +225,12 @@ _ENDINGS = {
 
 def _finish(draft: Draft, event: Event) -> None:
     for path in list(draft.open):
-        draft.cancel(path, event.at)
+        if path in draft.open:
+            draft.cancel(path, event.at)
     draft.lifecycle = _ENDINGS[event.kind]
     draft.finished_at = event.at
     draft.output = event.payload.get("output")
+    draft.alarms.clear()
     if event.kind is EventKind.EXECUTION_FAILED:
         path = event.payload.get("path")
         error: JSON = event.payload.get("error")

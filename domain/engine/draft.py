@@ -4,13 +4,18 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from domain.engine.commands import CancelStep, Command
-from domain.engine.state import Failure, Lifecycle, Signal, State, StepState, StepStatus, seen
+from domain.engine.scopes import ROOT, Failure, Loop, Scope, Undo
+from domain.engine.state import Lifecycle, Parent, Signal, State, StepState, StepStatus, seen
 from domain.json import JSON
 
 
 @dataclass(slots=True)
 class Draft:
-    """Same fields as State, mutable; `commands` gathers what the transition asks for."""
+    """Same fields as State, mutable. `commands` gathers what the transition asks for.
+
+    `drained`: the scopes whose last open step the transition has settled. `keeps`: finished iterations keep their
+    steps, for readers; an owner lets them collapse to their result.
+    """
 
     seq: int
     epoch: int
@@ -20,49 +25,97 @@ class Draft:
     input: JSON
     vars: dict[str, JSON]
     trigger: dict[str, JSON]
+    parent: Parent | None
     started_at: datetime | None
     deadline: datetime | None
     finished_at: datetime | None
     steps: dict[str, StepState]
     open: dict[str, None]
-    edges: dict[int, str | None]
-    fired: dict[str, str]
-    generations: dict[str, int]
-    arrived: dict[str, tuple[int, int]]
-    passes: dict[int, int]
+    scopes: dict[str, Scope]
+    loops: dict[str, Loop]
+    alarms: dict[str, datetime]
     signals: dict[str, tuple[Signal, ...]]
-    view: dict[str, JSON]
-    results: dict[str, JSON]
     inputs: dict[str, JSON]
-    tolerated: dict[str, tuple[Failure, ...]]
+    undo: list[Undo]
+    undoing: Undo | None
+    undo_failed: list[str]
+    terminated: bool
     failure: Failure | None
     output: JSON
+    keeps: bool = False
     commands: list[Command] = field(default_factory=list[Command])
+    drained: list[str] = field(default_factory=list[str])
+
+    @property
+    def root(self) -> Scope:
+        """The execution's own pass."""
+        return self.scopes[ROOT]
 
     def put(self, step: StepState) -> None:
-        """Store a step and keep `open` and `view` true to it."""
+        """Store a step and keep `open`, its scope's count and `view` true to it."""
+        scope = self.scopes[step.scope]
         if step.status.open:
+            if step.path not in self.open:
+                scope.active += 1
             self.steps[step.path] = step
             self.open[step.path] = None
             return
         if step.settled_seq != self.seq:
             step = replace(step, settled_seq=self.seq)
         self.steps[step.path] = step
-        self.open.pop(step.path, None)
-        if step.status is not StepStatus.CANCELLED:
-            self.view[step.node] = seen(step)
+        if step.path in self.open:
+            del self.open[step.path]
+            scope.active -= 1
+            if scope.active == 0:
+                self.drained.append(step.scope)
+        if step.status is not StepStatus.CANCELLED and step.undoes is None:
+            scope.view[step.node] = seen(step)
 
     def cancel(self, path: str, at: datetime) -> None:
-        """An open step is no longer wanted; a signal it held goes back to the front of its queue."""
+        """An open step is no longer wanted, nor what is inside it; a signal it held goes back to the front."""
         step = self.steps[path]
-        if step.signal and step.wait and step.wait.signal:
-            name = step.wait.signal
+        if step.signal is not None:
+            name = step.signal.name
             self.signals[name] = (step.signal, *self.signals.get(name, ()))
+        self.leave(path, at)
         self.put(replace(step, status=StepStatus.CANCELLED, settled_at=at, retry_at=None, signal=None))
-        self.commands.append(CancelStep(path=path))
+        self.commands.append(stop(step))
+
+    def leave(self, path: str, at: datetime) -> None:
+        """The step at `path` has no more use for its body, if it has one."""
+        if path in self.loops:
+            self.empty(path, at)
+            if not self.keeps:
+                del self.loops[path]
+
+    def empty(self, path: str, at: datetime) -> None:
+        """Stop every iteration of the step at `path`."""
+        inside = f"{path}["
+        for step in [step for step in self.open if step.startswith(inside)]:
+            if step in self.open:  # a loop in the loop takes its own with it
+                self.cancel(step, at)
+        for prefix in [prefix for prefix in self.scopes if prefix.startswith(inside)]:
+            self.forget(prefix)
+
+    def forget(self, prefix: str) -> None:
+        """A pass is over: only what it came to is still known."""
+        if self.keeps:
+            return
+        for path in self.scopes.pop(prefix).paths:
+            self.steps.pop(path, None)
 
 
-def thaw(state: State) -> Draft:
+def stop(step: StepState) -> CancelStep:
+    """The command that ends what the step does, and what it waits for."""
+    wait = step.wait
+    if wait is None:
+        return CancelStep(path=step.path)
+    child = wait.child if step.child_end is None else None
+    return CancelStep(path=step.path, child=child, signals=wait.signals)
+
+
+def thaw(state: State, *, keeps: bool = False) -> Draft:
+    """A draft of its own; `keeps` as in Draft."""
     return Draft(
         seq=state.seq,
         epoch=state.epoch,
@@ -72,27 +125,29 @@ def thaw(state: State) -> Draft:
         input=state.input,
         vars=dict(state.vars),
         trigger=dict(state.trigger),
+        parent=state.parent,
         started_at=state.started_at,
         deadline=state.deadline,
         finished_at=state.finished_at,
         steps=dict(state.steps),
         open=dict(state.open),
-        edges=dict(state.edges),
-        fired=dict(state.fired),
-        generations=dict(state.generations),
-        arrived=dict(state.arrived),
-        passes=dict(state.passes),
+        scopes={prefix: scope.copy() for prefix, scope in state.scopes.items()},
+        loops={path: loop.copy() for path, loop in state.loops.items()},
+        alarms=dict(state.alarms),
         signals=dict(state.signals),
-        view=dict(state.view),
-        results=dict(state.results),
         inputs=dict(state.inputs),
-        tolerated=dict(state.tolerated),
+        undo=list(state.undo),
+        undoing=state.undoing,
+        undo_failed=list(state.undo_failed),
+        terminated=state.terminated,
         failure=state.failure,
         output=state.output,
+        keeps=keeps,
     )
 
 
 def freeze(draft: Draft) -> State:
+    """What the draft is now. It shares the draft's collections: thaw it to go on with a copy."""
     return State(
         seq=draft.seq,
         epoch=draft.epoch,
@@ -102,21 +157,21 @@ def freeze(draft: Draft) -> State:
         input=draft.input,
         vars=draft.vars,
         trigger=draft.trigger,
+        parent=draft.parent,
         started_at=draft.started_at,
         deadline=draft.deadline,
         finished_at=draft.finished_at,
         steps=draft.steps,
         open=draft.open,
-        edges=draft.edges,
-        fired=draft.fired,
-        generations=draft.generations,
-        arrived=draft.arrived,
-        passes=draft.passes,
+        scopes=draft.scopes,
+        loops=draft.loops,
+        alarms=draft.alarms,
         signals=draft.signals,
-        view=draft.view,
-        results=draft.results,
         inputs=draft.inputs,
-        tolerated=draft.tolerated,
+        undo=tuple(draft.undo),
+        undoing=draft.undoing,
+        undo_failed=tuple(draft.undo_failed),
+        terminated=draft.terminated,
         failure=draft.failure,
         output=draft.output,
     )

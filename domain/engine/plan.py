@@ -4,11 +4,15 @@ A plan is made once per version and shared by all its executions; it is immutabl
 """
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
+from domain.engine.bodies import body_of
 from domain.engine.cycles import Successors, ancestors_only_of, back_edges, components, reachable
-from domain.graphs import Definition, Edge, FailureStrategy, JoinMode, Node
+from domain.engine.outcomes import ErrorHandling
+from domain.engine.regions import Region, region_of
+from domain.engine.scopes import Trail
+from domain.graphs import Definition, Edge, FailureStrategy, Graph, JoinMode, Node, OnError
 from domain.nodes import NodeCatalog, NodeKind
 
 
@@ -28,7 +32,9 @@ class PlannedNode:
     """`incoming` counts the edges a join waits for (back edges are none of them).
 
     `need`: how many of them must be taken before the node runs without waiting for the rest (None: wait for all).
-    `losers`: the nodes cancelled when this merge has fired. `tolerated_by`: the merge that bears this node's failure.
+    `multiple`: it runs once for every edge taken. `losers`: the nodes cancelled when this merge has fired.
+    `tolerated_by`: the merge or parallel that bears this node's failure. `gathers`: the parallel whose borne failures
+    come together here. `region`: what a parallel has begun. `single`: its body is itself (`each`).
     """
 
     node: Node
@@ -36,8 +42,13 @@ class PlannedNode:
     outgoing: tuple[PlannedEdge, ...]
     incoming: tuple[int, ...]
     need: int | None = None
+    multiple: bool = False
     losers: frozenset[str] = frozenset()
     tolerated_by: str | None = None
+    gathers: str | None = None
+    region: Region | None = None
+    body: "Plan | None" = None
+    single: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +60,11 @@ class Cycle:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
+    """One graph. `bodies` are all the graphs in it by their trail, itself at `()`; only a definition's own plan has it.
+
+    `single`: it is the one node of an `each`, whose steps are named after the iteration.
+    """
+
     nodes: Mapping[str, PlannedNode]
     edges: tuple[PlannedEdge, ...]
     entries: tuple[str, ...]
@@ -56,6 +72,12 @@ class Plan:
     cycles: tuple[Cycle, ...]
     strategy: FailureStrategy
     definition: Definition
+    single: bool = False
+    bodies: Mapping[Trail, "Plan"] = field(default_factory=dict[Trail, "Plan"])
+
+    def at(self, trail: Trail) -> "Plan":
+        """The graph inside these containers."""
+        return self.bodies[trail] if trail else self
 
     def downstream(self, node: str) -> frozenset[str]:
         """The node and everything that may run because of it."""
@@ -71,7 +93,18 @@ class Plan:
 
 def compile_plan(definition: Definition, catalog: NodeCatalog) -> Plan:
     """Plan a validated definition; a graph with errors raises KeyError, which is a bug of the caller."""
-    graph, kinds = definition.graph, catalog.kinds()
+    plan = _plan(definition.graph, definition, catalog.kinds(), inside=False)
+    return replace(plan, bodies=dict(_all_bodies(plan, ())))
+
+
+def _all_bodies(plan: Plan, trail: Trail) -> Iterator[tuple[Trail, Plan]]:
+    yield trail, plan
+    for name, planned in plan.nodes.items():
+        if planned.body is not None:
+            yield from _all_bodies(planned.body, (*trail, name))
+
+
+def _plan(graph: Graph, definition: Definition, kinds: Mapping[str, NodeKind], *, inside: bool) -> Plan:
     successors: dict[str, list[tuple[int, str]]] = {node.id: [] for node in graph.nodes}
     for index, edge in enumerate(graph.edges):
         successors[edge.source].append((index, edge.target))
@@ -93,18 +126,31 @@ def compile_plan(definition: Definition, catalog: NodeCatalog) -> Plan:
             outgoing=tuple(outgoing[node.id]),
             incoming=tuple(incoming[node.id]),
             need=_need(node, kinds[node.kind]),
+            multiple=join_mode(node, kinds[node.kind]) is JoinMode.EACH,
+            body=_body(node, definition, kinds),
+            single=node.each is not None,
         )
         for node in graph.nodes
     }
+    loose = tuple(name for name in nodes if not incoming[name] and name not in entries)
     return Plan(
-        nodes=_with_races(nodes, forward, kinds),
+        nodes=_with_regions(_with_races(nodes, forward), forward),
         edges=edges,
-        entries=entries,
-        orphans=tuple(name for name in nodes if not incoming[name] and name not in entries),
+        entries=(*entries, *loose) if inside else entries,
+        orphans=() if inside else loose,
         cycles=tuple(_cycle(members, edges) for members in cycles),
         strategy=definition.settings.on_failure,
         definition=definition,
     )
+
+
+def _body(node: Node, definition: Definition, kinds: Mapping[str, NodeKind]) -> Plan | None:
+    """The graph inside the node: a loop's body, or, with `each`, the node itself once."""
+    if node.each is not None:
+        once = replace(node, each=None, on_error=OnError.FAIL, compensation=node.compensation, join=None)
+        return replace(_plan(Graph(nodes=(once,)), definition, kinds, inside=True), single=True)
+    graph = body_of(node) if kinds[node.kind].body else None
+    return _plan(graph, definition, kinds, inside=True) if graph is not None else None
 
 
 def _plan_edges(
@@ -145,7 +191,7 @@ def join_mode(node: Node, kind: NodeKind) -> JoinMode:
 
 def _need(node: Node, kind: NodeKind) -> int | None:
     match join_mode(node, kind):
-        case JoinMode.ALL:
+        case JoinMode.ALL | JoinMode.EACH:
             return None
         case JoinMode.ANY | JoinMode.FIRST:
             return 1
@@ -154,24 +200,35 @@ def _need(node: Node, kind: NodeKind) -> int | None:
             return count if isinstance(count, int) else 1
 
 
-def _with_races(
-    nodes: Mapping[str, PlannedNode], forward: Successors, kinds: Mapping[str, NodeKind]
-) -> Mapping[str, PlannedNode]:
+def _with_races(nodes: Mapping[str, PlannedNode], forward: Successors) -> Mapping[str, PlannedNode]:
     """Each race's losers, and whose failures a `first` merge bears; an inner race bears before an outer one."""
-    losers = {name: ancestors_only_of(forward, name) for name, planned in nodes.items() if planned.need is not None}
+    racing = {name: planned for name, planned in nodes.items() if planned.need is not None}
+    before = {name: ancestors_only_of(forward, name) for name in racing}
     bearer: dict[str, str] = {}
-    for name in sorted(losers, key=lambda merge: -len(losers[merge])):
-        if join_mode(nodes[name].node, kinds[nodes[name].node.kind]) is JoinMode.FIRST:
-            bearer |= dict.fromkeys(losers[name], name)
+    for name in sorted(before, key=lambda merge: -len(before[merge])):
+        if join_mode(nodes[name].node, nodes[name].kind) is JoinMode.FIRST:
+            bearer |= dict.fromkeys(before[name], name)
     return {
-        name: PlannedNode(
-            node=planned.node,
-            kind=planned.kind,
-            outgoing=planned.outgoing,
-            incoming=planned.incoming,
-            need=planned.need,
-            losers=losers.get(name, frozenset()),
+        name: replace(
+            planned,
+            losers=before[name] if name in before and planned.node.config.get("cancel") is not False else frozenset(),
             tolerated_by=bearer.get(name),
         )
         for name, planned in nodes.items()
     }
+
+
+def _with_regions(nodes: Mapping[str, PlannedNode], forward: Successors) -> Mapping[str, PlannedNode]:
+    """What each `parallel` that minds its branches has begun, where it comes together, and whose failures it bears."""
+    changed = dict(nodes)
+    regions = {name: region_of(planned, nodes, forward) for name, planned in nodes.items() if planned.kind.forks}
+    found = {name: region for name, region in regions.items() if region is not None}
+    for name in sorted(found, key=lambda fork: -len(found[fork].nodes)):  # an inner one bears before an outer one
+        region = found[name]
+        changed[name] = replace(changed[name], region=region)
+        if region.merge is not None and region.error_handling is not ErrorHandling.STOP:
+            changed[region.merge] = replace(changed[region.merge], gathers=name)
+        for inside in region.nodes:
+            if region.error_handling is not ErrorHandling.STOP:
+                changed[inside] = replace(changed[inside], tolerated_by=name)
+    return changed

@@ -15,6 +15,7 @@ from domain.engine.events import Event
 from domain.graphs import Definition
 from domain.ids import ExecutionId, TenantId, VersionId, WorkerId, WorkflowId
 from domain.json import JSON, JSONObject
+from domain.starts import NewExecution
 
 
 class LostOwnership(Exception):
@@ -48,6 +49,7 @@ class InboxKind(StrEnum):
     RESUME = "resume"
     SKIP = "skip"
     VARIABLE = "variable"
+    CHILD = "child"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,11 +74,23 @@ class Finished:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Post:
+    """A message to another execution of the tenant, committed with the events that give rise to it."""
+
+    execution_id: ExecutionId
+    kind: InboxKind
+    key: str
+    payload: JSONObject
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Append:
     """Events of one execution, contiguous in seq, written all or not at all.
 
     `consumed`: inbox ids deleted with them. `status`: the row's new status while it lives (PAUSED, RUNNING), None
     for no change. `finished` closes the row, clears its owner and deletes its wake-ups, snapshot and inbox.
+    `children` begin, and `posts` are delivered, in the same transaction. `settled`: the paths of steps that are over
+    and may have left something behind: a task in an inbox, a lock.
     """
 
     execution_id: ExecutionId
@@ -87,6 +101,14 @@ class Append:
     consumed: Sequence[int] = ()
     status: ExecutionStatus | None = None
     finished: Finished | None = None
+    children: Sequence[NewExecution] = ()
+    posts: Sequence[Post] = ()
+    settled: Sequence[str] = ()
+
+    @property
+    def related(self) -> bool:
+        """Whether it writes more than its own execution's rows."""
+        return bool(self.children or self.posts or self.settled)
 
 
 class Journal(Protocol):

@@ -1,19 +1,20 @@
 """The folded state of one execution: an immutable value, equal for equal logs.
 
-Everything the engine decides from is here; the JSON form is the snapshot cache of `execution_state`.
+Everything the engine decides from is here.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
 
+from domain.engine.outcomes import ChildEnded
+from domain.engine.scopes import ROOT, Failure, Loop, Scope, Trail, Undo
 from domain.json import JSON, JSONObject
 
 
 class Lifecycle(StrEnum):
-    """NEW before the first event; ENDING when a failure or a cancellation has stopped new steps."""
+    """NEW before the first event; ENDING when a failure or a cancellation has stopped new steps but compensations."""
 
     NEW = "NEW"
     RUNNING = "RUNNING"
@@ -45,34 +46,45 @@ class StepStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wait:
+    """`child`: the execution whose end is awaited. `body`: the step waits for its own iterations."""
+
     until: datetime | None = None
-    signal: str | None = None
+    signals: tuple[str, ...] = ()
     callback: bool = False
+    child: str | None = None
+    body: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Signal:
     key: str
     payload: JSON
+    name: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepState:
-    """One activation of a node. `sources` are the paths of the steps whose edges activated it.
+    """One activation of a node. `sources` are the paths of the steps whose edges activated it, `via` their handles.
 
+    `scope`: the prefix of the pass it belongs to, `trail` the graph. `undoes`: it compensates the step at that path.
     `skipped_by_hand`: somebody gave its output instead of running it. `activated_at` and `settled_at` are the
-    times of the events that did so.
+    times of the events that did so. `signal` and `child_end`: what it is to be resumed with.
     """
 
     path: str
     node: str
     status: StepStatus
+    scope: str = ROOT
+    trail: Trail = ()
     sources: tuple[str, ...] = ()
+    via: tuple[str, ...] = ()
     attempt: int = 1
     retry_at: datetime | None = None
     wait: Wait | None = None
     signal: Signal | None = None
+    child_end: ChildEnded | None = None
     output: JSON = None
+    outputs: Mapping[str, JSON] = field(default_factory=dict[str, JSON])
     error: JSONObject | None = None
     handles: tuple[str, ...] = ()
     duration_ms: float | None = None
@@ -80,21 +92,28 @@ class StepState:
     settled_at: datetime | None = None
     settled_seq: int = 0
     skipped_by_hand: bool = False
+    undoes: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Failure:
-    error: JSONObject
+class Parent:
+    """The execution that began this one, and the step that waits for its end (None: it does not wait).
+
+    `depth`: how many executions are above this one.
+    """
+
+    execution: str
     path: str | None
+    depth: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class State:
-    """`edges`: settled edges of the current pass, the source's path when taken, None when dead.
+    """`scopes` by prefix and `loops` by their step's path; `alarms`: deadlines of what a `parallel` has begun.
 
-    `fired`: the current activation of a node, absent while it waits for its edges. `generations`: activations so far.
-    `arrived`: (taken, dead) incoming edges of a node. `passes`: how often a back edge was taken.
-    `view`: what expressions see as `steps`. `tolerated`: failures borne by a merge.
+    `undo`: finished steps that can be undone, in the order of their completion; `undoing`: the one being undone;
+    `undo_failed`: those that could not.
+    `terminated`: a step has ended the execution, successfully. `inputs`: edited inputs, by path.
     """
 
     seq: int = 0
@@ -105,160 +124,28 @@ class State:
     input: JSON = None
     vars: JSONObject = field(default_factory=dict[str, JSON])
     trigger: JSONObject = field(default_factory=dict[str, JSON])
+    parent: Parent | None = None
     started_at: datetime | None = None
     deadline: datetime | None = None
     finished_at: datetime | None = None
     steps: Mapping[str, StepState] = field(default_factory=dict[str, StepState])
     open: Mapping[str, None] = field(default_factory=dict[str, None])
-    edges: Mapping[int, str | None] = field(default_factory=dict[int, "str | None"])
-    fired: Mapping[str, str] = field(default_factory=dict[str, str])
-    generations: Mapping[str, int] = field(default_factory=dict[str, int])
-    arrived: Mapping[str, tuple[int, int]] = field(default_factory=dict[str, tuple[int, int]])
-    passes: Mapping[int, int] = field(default_factory=dict[int, int])
+    scopes: Mapping[str, Scope] = field(default_factory=lambda: {ROOT: Scope()})
+    loops: Mapping[str, Loop] = field(default_factory=dict[str, Loop])
+    alarms: Mapping[str, datetime] = field(default_factory=dict[str, datetime])
     signals: Mapping[str, tuple[Signal, ...]] = field(default_factory=dict[str, tuple[Signal, ...]])
-    view: Mapping[str, JSON] = field(default_factory=dict[str, JSON])
-    results: Mapping[str, JSON] = field(default_factory=dict[str, JSON])
     inputs: Mapping[str, JSON] = field(default_factory=dict[str, JSON])
-    tolerated: Mapping[str, tuple[Failure, ...]] = field(default_factory=dict[str, tuple[Failure, ...]])
+    undo: tuple[Undo, ...] = ()
+    undoing: Undo | None = None
+    undo_failed: tuple[str, ...] = ()
+    terminated: bool = False
     failure: Failure | None = None
     output: JSON = None
 
-
-def _moment(value: Any) -> datetime | None:
-    return datetime.fromisoformat(value) if value else None
-
-
-def _text(value: datetime | None) -> str | None:
-    return value.isoformat() if value else None
-
-
-def _step_to_json(step: StepState) -> dict[str, JSON]:
-    document: dict[str, JSON] = {"path": step.path, "node": step.node, "status": step.status.value}
-    document |= {"sources": list(step.sources), "attempt": step.attempt, "handles": list(step.handles)}
-    if step.retry_at:
-        document["retryAt"] = _text(step.retry_at)
-    if step.wait:
-        document["wait"] = {
-            "until": _text(step.wait.until),
-            "signal": step.wait.signal,
-            "callback": step.wait.callback,
-        }
-    if step.signal:
-        document["signal"] = {"key": step.signal.key, "payload": step.signal.payload}
-    if step.error is not None:
-        document["error"] = step.error
-    return document | {
-        "output": step.output,
-        "ms": step.duration_ms,
-        "activatedAt": _text(step.activated_at),
-        "settledAt": _text(step.settled_at),
-        "settledSeq": step.settled_seq,
-        "byHand": step.skipped_by_hand,
-    }
-
-
-def _step_from_json(document: Any) -> StepState:
-    wait, signal = document.get("wait"), document.get("signal")
-    return StepState(
-        path=document["path"],
-        node=document["node"],
-        status=StepStatus(document["status"]),
-        sources=tuple(document["sources"]),
-        attempt=document["attempt"],
-        retry_at=_moment(document.get("retryAt")),
-        wait=Wait(until=_moment(wait["until"]), signal=wait["signal"], callback=wait["callback"]) if wait else None,
-        signal=Signal(key=signal["key"], payload=signal["payload"]) if signal else None,
-        output=document["output"],
-        error=document.get("error"),
-        handles=tuple(document["handles"]),
-        duration_ms=document["ms"],
-        activated_at=_moment(document["activatedAt"]),
-        settled_at=_moment(document["settledAt"]),
-        settled_seq=document["settledSeq"],
-        skipped_by_hand=document["byHand"],
-    )
-
-
-def _failure_to_json(failure: Failure | None) -> JSON:
-    return {"error": failure.error, "path": failure.path} if failure else None
-
-
-def _failure_from_json(document: Any) -> Failure | None:
-    return Failure(error=document["error"], path=document["path"]) if document else None
-
-
-def to_json(state: State) -> JSONObject:
-    """The snapshot of a state; outputs stand in it once, `view` is rebuilt from the steps."""
-    return {
-        "seq": state.seq,
-        "epoch": state.epoch,
-        "lifecycle": state.lifecycle.value,
-        "paused": state.paused,
-        "cancelReason": state.cancel_reason,
-        "input": state.input,
-        "vars": dict(state.vars),
-        "trigger": state.trigger,
-        "startedAt": _text(state.started_at),
-        "deadline": _text(state.deadline),
-        "finishedAt": _text(state.finished_at),
-        "steps": [_step_to_json(step) for step in state.steps.values()],
-        "open": list(state.open),
-        "edges": [[index, source] for index, source in state.edges.items()],
-        "fired": dict(state.fired),
-        "generations": dict(state.generations),
-        "arrived": {node: list(counts) for node, counts in state.arrived.items()},
-        "passes": [[index, count] for index, count in state.passes.items()],
-        "signals": {
-            name: [{"key": signal.key, "payload": signal.payload} for signal in queue]
-            for name, queue in state.signals.items()
-        },
-        "results": dict(state.results),
-        "inputs": dict(state.inputs),
-        "tolerated": {
-            merge: [_failure_to_json(failure) for failure in failures] for merge, failures in state.tolerated.items()
-        },
-        "failure": _failure_to_json(state.failure),
-        "output": state.output,
-    }
-
-
-def from_json(snapshot: JSON) -> State:
-    """The state of a snapshot; raises KeyError, TypeError or ValueError when it is none of ours."""
-    document: Any = snapshot
-    steps = {step["path"]: _step_from_json(step) for step in document["steps"]}
-    state = State(
-        seq=document["seq"],
-        epoch=document["epoch"],
-        lifecycle=Lifecycle(document["lifecycle"]),
-        paused=document["paused"],
-        cancel_reason=document["cancelReason"],
-        input=document["input"],
-        vars=document["vars"],
-        trigger=document["trigger"],
-        started_at=_moment(document["startedAt"]),
-        deadline=_moment(document["deadline"]),
-        finished_at=_moment(document["finishedAt"]),
-        steps=steps,
-        open=dict.fromkeys(document["open"]),
-        edges={int(index): source for index, source in document["edges"]},
-        fired=document["fired"],
-        generations=document["generations"],
-        arrived={node: (counts[0], counts[1]) for node, counts in document["arrived"].items()},
-        passes={int(index): count for index, count in document["passes"]},
-        signals={
-            name: tuple(Signal(key=signal["key"], payload=signal["payload"]) for signal in queue)
-            for name, queue in document["signals"].items()
-        },
-        results=document["results"],
-        inputs=document["inputs"],
-        tolerated={
-            merge: tuple(Failure(error=failure["error"], path=failure["path"]) for failure in failures)
-            for merge, failures in document["tolerated"].items()
-        },
-        failure=_failure_from_json(document["failure"]),
-        output=document["output"],
-    )
-    return replace(state, view=_view(steps))
+    @property
+    def root(self) -> Scope:
+        """The execution's own pass."""
+        return self.scopes[ROOT]
 
 
 def seen(step: StepState) -> JSON:
@@ -267,11 +154,6 @@ def seen(step: StepState) -> JSON:
     if step.error is not None:
         document["error"] = step.error
     return document
-
-
-def _view(steps: Mapping[str, StepState]) -> Mapping[str, JSON]:
-    settled = (step for step in steps.values() if step.settled_seq and step.status is not StepStatus.CANCELLED)
-    return {step.node: seen(step) for step in sorted(settled, key=lambda step: step.settled_seq)}
 
 
 def generation(path: str) -> int:

@@ -33,7 +33,7 @@ MAX_ASTRAL: Final = 65_536
 """Strings beyond these lengths are measured and read as numbers in the sandbox only."""
 
 _SAFE: Final = 2**53
-_SPACE = "\t\n\v\f\r \xa0\ufeff\u1680\u2028\u2029\u202f\u205f\u3000" + "".join(map(chr, range(0x2000, 0x200B)))
+SPACE = "\t\n\v\f\r \xa0\ufeff\u1680\u2028\u2029\u202f\u205f\u3000" + "".join(map(chr, range(0x2000, 0x200B)))
 _DECIMAL = re.compile(r"[+-]?(?:Infinity|(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)")
 _PREFIXED = re.compile(r"0[xX][0-9a-fA-F]+|0[oO][0-7]+|0[bB][01]+")
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
@@ -89,7 +89,7 @@ def to_number(value: Value) -> float:
 def _numeral(text: str) -> float:
     if len(text) > MAX_NUMERAL:
         raise NeedsSandbox(f"A string of {len(text):,} characters is not read as a number here")
-    text = text.strip(_SPACE)
+    text = text.strip(SPACE)
     if text == "":
         return 0.0
     if _DECIMAL.fullmatch(text):
@@ -196,13 +196,18 @@ def joined(text: str) -> str:
     return text.encode("utf-16-be", "surrogatepass").decode("utf-16-be", "surrogatepass")
 
 
+def well_formed(text: str) -> str:
+    """The text with halves of a UTF-16 pair replaced by U+FFFD."""
+    return text if text.isascii() else _LONE_SURROGATE.sub("\ufffd", text)
+
+
 def to_json(value: Value) -> JSON:
     """What leaves an expression: undefined, NaN and the infinities become null, whole doubles become ints.
 
     Values the expression only passed on keep their identity.
     """
     if isinstance(value, str):
-        return value if value.isascii() else _LONE_SURROGATE.sub("\ufffd", value)
+        return well_formed(value)
     if isinstance(value, float):
         if value.is_integer():
             return int(value) if abs(value) < _SAFE else value

@@ -15,13 +15,14 @@ from domain.expressions.coercion import (
     truthy,
 )
 from domain.expressions.errors import Beyond, EvaluationError, ExpressionError, NeedsSandbox
+from domain.expressions.functions import FUNCTIONS
 from domain.expressions.lex import MAX_SOURCE, Kind, tokenize
 from domain.expressions.operators import BINARY, UNARY, concatenate
 from domain.expressions.parse import parse
 from domain.expressions.paths import ROOTS, read_paths, seeming_paths
 from domain.expressions.properties import OBJECT_NAMES, key_text, read
 from domain.expressions.tree import ArrayLiteral as ArrayNode
-from domain.expressions.tree import Chain, Conditional, Fold, Literal, Name, Node, TemplateText, Unary
+from domain.expressions.tree import Call, Chain, Conditional, Fold, Literal, Name, Node, TemplateText, Unary
 from domain.expressions.tree import ObjectLiteral as ObjectNode
 from domain.json import JSON
 
@@ -140,6 +141,8 @@ def _closure(node: Node) -> _Run:
             return _variable(name)
         case Chain():
             return _linked(node)
+        case Call(name, arguments):
+            return _call(name, [_closure(argument) for argument in arguments])
         case Unary(operator, operand):
             return _unary(operator, operand)
         case Fold(first, rest):
@@ -184,6 +187,18 @@ def _linked(node: Chain) -> _Run:
                 return UNDEFINED
             value = read(value, key(scope))
         return value
+
+    return run
+
+
+def _call(name: str, arguments: Sequence[_Run]) -> _Run:
+    function = FUNCTIONS[name]
+    family = function.family
+
+    def run(scope: Scope) -> Value:
+        if family in scope:
+            raise NeedsSandbox(f"{family!r} is a name of the scope here")
+        return function.call([argument(scope) for argument in arguments])
 
     return run
 

@@ -37,5 +37,9 @@ class NeedsSandbox(EvaluationError):
     """The value at hand leads beyond the native subset (a method, a very long list); the sandbox can say it."""
 
 
+class OutOfRange(Exception):
+    """A function cannot do this with such arguments, the message says why; never leaves this folder."""
+
+
 class Beyond(Exception):
     """Maybe JavaScript, but not of the native subset; never leaves this folder."""

@@ -1,13 +1,16 @@
 """The grammar of the native subset: which JavaScript is evaluated without the sandbox."""
 
 from collections.abc import Sequence
+from difflib import get_close_matches
 from typing import Final, NoReturn
 
 from domain.expressions.coercion import UNDEFINED, Value, number_text
 from domain.expressions.errors import Beyond, ExpressionError
+from domain.expressions.functions import FAMILIES, FUNCTIONS
 from domain.expressions.lex import MAX_DEPTH, Kind, Token, number_value, string_value
 from domain.expressions.tree import (
     ArrayLiteral,
+    Call,
     Chain,
     Conditional,
     Fold,
@@ -44,6 +47,9 @@ _GLOBAL_NAMES = """
     unescape"""
 GLOBALS: Final = frozenset(_GLOBAL_NAMES.split())
 
+MAX_CALLS: Final = 20
+"""More calls of functions in one expression are left to the sandbox, where time is limited."""
+
 
 def parse(tokens: Sequence[Token], source: str) -> Node:
     """The tree of a whole expression.
@@ -62,6 +68,7 @@ class _Parser:
         self._source = source
         self._index = 0
         self._depth = depth
+        self._calls = 0
 
     def expression(self) -> Node:
         self._enter()
@@ -143,6 +150,8 @@ class _Parser:
     def _primary(self) -> Node:
         token = self._next()
         match token.kind:
+            case Kind.NAME if token.text in FAMILIES:
+                return self._call(token)
             case Kind.NAME:
                 return _name(token.text)
             case Kind.NUMBER:
@@ -153,6 +162,30 @@ class _Parser:
                 return self._template(token)
             case _:
                 return self._bracketed(token)
+
+    def _call(self, family: Token) -> Node:
+        """`family.name(…)`; the sandbox judges whatever else is done with a family."""
+        if not self._accept("."):
+            raise Beyond
+        token = self._next()
+        if token.kind is not Kind.NAME or not self._accept("("):
+            raise Beyond
+        name = f"{family.text}.{token.text}"
+        if name not in FUNCTIONS:
+            close = get_close_matches(name, FUNCTIONS, n=1)
+            self._fail(f"There is no function {name[:60]}{f'; did you mean {close[0]}?' if close else ''}", token)
+        self._calls += 1
+        if self._calls > MAX_CALLS:
+            raise Beyond
+        return Call(name, self._arguments())
+
+    def _arguments(self) -> Sequence[Node]:
+        arguments: list[Node] = []
+        while not self._accept(")"):
+            arguments.append(self.expression())
+            if self._operator() != ")":
+                self._expect(",")
+        return arguments
 
     def _bracketed(self, token: Token) -> Node:
         match token.text:
@@ -259,6 +292,6 @@ class _Parser:
 def _name(text: str) -> Node:
     if text in _CONSTANTS:
         return Literal(_CONSTANTS[text])
-    if text in RESERVED or text in GLOBALS:
-        raise Beyond
+    if text in RESERVED or text in GLOBALS or text in FAMILIES:
+        raise Beyond  # a family stands here only in `{text}`
     return Name(text)

@@ -7,6 +7,7 @@ from domain.expressions.lex import Kind, Token
 from domain.expressions.properties import key_text
 from domain.expressions.tree import (
     ArrayLiteral,
+    Call,
     Chain,
     Conditional,
     Fold,
@@ -42,6 +43,9 @@ def read_paths(node: Node) -> Iterator[tuple[str, ...]]:
                 yield from read_paths(key)
         case Unary(_, operand):
             yield from read_paths(operand)
+        case Call(_, arguments):
+            for argument in arguments:
+                yield from read_paths(argument)
         case Fold(first, rest):
             for part in (first, *(operand for _, operand in rest)):
                 yield from read_paths(part)

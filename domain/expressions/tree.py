@@ -34,6 +34,14 @@ class Chain:
 
 
 @dataclass(frozen=True, slots=True)
+class Call:
+    """One of our functions by its full name, such as `text.upper`."""
+
+    function: str
+    arguments: "Sequence[Node]"
+
+
+@dataclass(frozen=True, slots=True)
 class Unary:
     operator: str
     operand: "Node"
@@ -69,4 +77,6 @@ class TemplateText:
     parts: "Sequence[Node]"
 
 
-Node: TypeAlias = Literal | Name | Chain | Unary | Fold | Conditional | ArrayLiteral | ObjectLiteral | TemplateText
+Node: TypeAlias = (
+    Literal | Name | Chain | Call | Unary | Fold | Conditional | ArrayLiteral | ObjectLiteral | TemplateText
+)

@@ -40,6 +40,21 @@ class RetryShape(Shape):
     )
 
 
+class EachShape(Shape):
+    items: Anything = Field(description="The list, or an expression that gives one.")
+    concurrency: Annotated[int, Field(ge=1, le=1_000)] = Field(1, description="How many run at once.")
+    error_handling: Literal["stop", "continue", "collect"] = Field(
+        "stop", description="Whether a failed element ends the others, is null, or its error."
+    )
+
+
+class CompensationShape(Shape):
+    kind: Annotated[str, Field(min_length=1, max_length=64)] = Field(description="The node kind that undoes it.")
+    config: dict[str, Anything] = Field(default_factory=dict[str, Anything], description="What its kind asks for.")
+    retry: RetryShape | None = Field(None, description="How often a failed attempt is repeated.")
+    timeout: Seconds | None = Field(None, description="Seconds one attempt may take.")
+
+
 class NodeShape(Shape):
     id: NodeId = Field(description="A letter, then up to 63 letters, digits, '-' or '_'; unique in the graph.")
     kind: Annotated[str, Field(min_length=1, max_length=64)] = Field(description="The node kind, such as `http`.")
@@ -50,7 +65,9 @@ class NodeShape(Shape):
     timeout: Seconds | None = Field(None, description="Seconds one attempt may take.")
     on_error: Literal["fail", "continue", "route"] = Field("fail", description="What its final failure means.")
     each: Anything = Field(None, description="Run once per element of this list.")
-    join: Literal["all", "any", "first", "n"] | None = Field(None, description="How many incoming edges it awaits.")
+    join: Literal["all", "any", "first", "n", "each"] | None = Field(
+        None, description="How many incoming edges it awaits."
+    )
     cache: Anything = Field(None, description="How long its result may be reused.")
     compensation: Anything = Field(None, description="What undoes it.")
     notes: Text = Field("", description="For readers.")

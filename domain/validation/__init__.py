@@ -3,13 +3,14 @@
 A finding's path leads from the node it names (`config`, `url`), else from the document (`edges`, `3`, `target`).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from domain.errors import Finding, Severity
-from domain.graphs import Definition
+from domain.graphs import Definition, Graph, Node
 from domain.nodes import NodeCatalog
+from domain.validation.bodies import MAX_DEPTH, Inside, body_of, compensation_findings, each_findings, sizes, too_deep
 from domain.validation.edges import edge_findings, graph_findings
-from domain.validation.expressions import ExpressionCheck
+from domain.validation.expressions import ExpressionCheck, Place
 from domain.validation.json_schemas import schema_findings
 from domain.validation.limits import LIMITS, Limits, size_findings
 from domain.validation.nodes import duplicate_ids, node_findings, settings_findings
@@ -25,7 +26,7 @@ def validate(definition: Definition, catalog: NodeCatalog, limits: Limits = LIMI
     Linear in nodes and edges. A graph beyond the limits gets that one finding and is not looked at further.
     """
     graph = definition.graph
-    too_large = size_findings(len(graph.nodes), len(graph.edges), limits)
+    too_large = size_findings(len(graph.nodes), len(graph.edges), limits) or size_findings(*sizes(graph), limits)
     if too_large:
         return list(too_large)
     findings = list(_findings(definition, catalog))
@@ -39,17 +40,42 @@ def validate(definition: Definition, catalog: NodeCatalog, limits: Limits = LIMI
 
 
 def _findings(definition: Definition, catalog: NodeCatalog) -> Iterator[Finding]:
-    graph, kinds = definition.graph, catalog.kinds()
+    yield from _graph_findings(definition.graph, catalog, {}, depth=0)
+    yield from settings_findings(definition)
+    yield from schema_findings(definition.input_schema, ("inputSchema",))
+    yield from schema_findings(definition.output_schema, ("outputSchema",))
+
+
+def _graph_findings(graph: Graph, catalog: NodeCatalog, around: Mapping[str, Node], *, depth: int) -> Iterator[Finding]:
+    """One graph, and the graphs inside its nodes; `around` are the nodes of the graphs it lies in."""
+    kinds = catalog.kinds()
     nodes = {node.id: node for node in graph.nodes}
-    check = ExpressionCheck(nodes)
+    seen = {**around, **nodes}
+    check = ExpressionCheck(seen)
     yield from duplicate_ids(graph.nodes)
     for node in graph.nodes:
         yield from node_findings(node, catalog)
         if node.kind in kinds:
             check.config(node.id, node.kind, node.config, kinds[node.kind].config_schema)
+        if node.each is not None:
+            yield from each_findings(node)
+            check.template(node.each, Place(node_id=node.id, path=("each",)))
+        yield from compensation_findings(node, catalog, check)
     yield from edge_findings(graph, nodes, catalog, check)
     yield from check.findings
-    yield from graph_findings(graph, nodes, catalog)
-    yield from settings_findings(definition)
-    yield from schema_findings(definition.input_schema, ("inputSchema",))
-    yield from schema_findings(definition.output_schema, ("outputSchema",))
+    yield from graph_findings(graph, nodes, catalog, inside=depth > 0)
+    for node in graph.nodes:
+        if node.kind in kinds and kinds[node.kind].body:
+            yield from _body_findings(node, catalog, seen, depth)
+
+
+def _body_findings(node: Node, catalog: NodeCatalog, around: Mapping[str, Node], depth: int) -> Iterator[Finding]:
+    if depth == MAX_DEPTH:
+        yield too_deep(node)
+        return
+    body = body_of(node)
+    if isinstance(body, Graph):
+        inside = Inside(node.id)
+        yield from map(inside.told, _graph_findings(body, catalog, around, depth=depth + 1))
+    else:
+        yield from body

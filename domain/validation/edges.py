@@ -76,12 +76,16 @@ def _target_handle(edge: Edge, target: Node, handles: Sequence[str], path: tuple
         yield Finding(code="UNKNOWN_HANDLE", message=message, path=(*path, "targetHandle"), remedy=remedy)
 
 
-def graph_findings(graph: Graph, nodes: Mapping[str, Node], catalog: NodeCatalog) -> Iterator[Finding]:
-    """The graph as a whole; edges that lead nowhere are passed over."""
+def graph_findings(
+    graph: Graph, nodes: Mapping[str, Node], catalog: NodeCatalog, *, inside: bool = False
+) -> Iterator[Finding]:
+    """The graph as a whole; edges that lead nowhere are passed over. `inside`: it is a body, which needs no trigger."""
     edges = [(at, edge) for at, edge in enumerate(graph.edges) if edge.source in nodes and edge.target in nodes]
     kinds = catalog.kinds()
     entries = [node.id for node in nodes.values() if node.kind in kinds and kinds[node.kind].entry]
-    if not nodes:
+    if inside:
+        yield from _begins_inside(nodes, edges, entries)
+    elif not nodes:
         message, remedy = "The graph has no nodes", "Begin with a trigger node."
         yield Finding(code="EMPTY", message=message, path=("nodes",), remedy=remedy)
     elif not entries:
@@ -92,6 +96,18 @@ def graph_findings(graph: Graph, nodes: Mapping[str, Node], catalog: NodeCatalog
     yield from _cycles(nodes, edges)
     yield from _error_routes(nodes, edges)
     yield from _merges(nodes, edges, catalog)
+
+
+def _begins_inside(
+    nodes: Mapping[str, Node], edges: Sequence[tuple[int, Edge]], entries: Sequence[str]
+) -> Iterator[Finding]:
+    for name in entries:
+        message = f"A body begins with the nodes that no edge leads to; {name!r} is for the workflow's beginning"
+        yield Finding(code="ENTRY_INSIDE", message=message, node_id=name, path=("kind",), remedy="Leave it out.")
+    targets = {edge.target for _, edge in edges}
+    if nodes and not any(name not in targets for name in nodes):
+        message, remedy = "No iteration can begin: an edge leads to every node", "Remove an edge, or add a node."
+        yield Finding(code="NO_ENTRY", message=message, path=("nodes",), remedy=remedy)
 
 
 def _unreachable(

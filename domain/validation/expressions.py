@@ -1,8 +1,8 @@
 """Every expression of a node's config: where it stands, whether it compiles, which names it reads.
 
 A kind says in its config schema which fields it evaluates itself: `x-expression` is `expression`, `condition` or
-`template`, and `x-names` lists the names such a field sees beside the usual ones. In all other fields the strings
-may hold `{{ }}`.
+`template`, and `x-names` lists the names such a field sees beside the usual ones; `liquid` and `source` mark a text in
+another language and `graph` a graph, which are none of this module's. In all other fields the strings may hold `{{ }}`.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -38,13 +38,22 @@ class ExpressionCheck:
     findings: list[Finding] = field(default_factory=list[Finding])
     _marked: dict[str, frozenset[str]] = field(default_factory=dict[str, frozenset[str]])
 
-    def config(self, node_id: str, kind: str, config: JSONObject, schema: JSONObject) -> None:
-        """Check a node's config by its kind's schema."""
+    def config(
+        self,
+        node_id: str,
+        kind: str,
+        config: JSONObject,
+        schema: JSONObject,
+        *,
+        within: tuple[str, ...] = (),
+        names: frozenset[str] = frozenset(),
+    ) -> None:
+        """Check a config by its kind's schema. `within`: where it stands in the node; `names`: what else it sees."""
         marked = self._marked.get(kind)
         if marked is None:
             marked = self._marked[kind] = marked_fields(schema)
         for key, value in config.items():
-            place = Place(node_id=node_id, path=("config", key))
+            place = Place(node_id=node_id, path=(*within, "config", key), names=ROOTS | names)
             if key in marked:
                 self._described(value, schema, child(schema, [schema], key), place)
             else:
@@ -84,6 +93,8 @@ class ExpressionCheck:
         mark = next((str(schema[MARK]) for schema in schemas if MARK in schema), None)
         extra = {str(name) for schema in schemas for name in as_list(schema.get(NAMES))}
         place = Place(node_id=place.node_id, path=place.path, names=place.names | extra)
+        if mark in ("liquid", "graph", "source"):
+            return
         if mark == "expression":
             if isinstance(value, str):
                 self.expression(value, place)

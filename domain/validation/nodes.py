@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from domain.errors import Finding, Severity
-from domain.graphs import Definition, FailureStrategy, JoinMode, Node, Retry
+from domain.graphs import Definition, JoinMode, Node, Retry
 from domain.nodes import NodeCatalog, NodeKind
 from domain.validation.schemas import did_you_mean
 
@@ -25,9 +25,8 @@ def node_findings(node: Node, catalog: NodeCatalog) -> Iterator[Finding]:
     yield from _retry(node.id, node.retry)
     if node.timeout is not None:
         yield from seconds("timeout", node.timeout, node.id, ("timeout",), least_open=True)
-    for name, value in (("each", node.each), ("cache", node.cache), ("compensation", node.compensation)):
-        if value is not None:
-            yield _not_available(f"{name!r}", (name,), node.id)
+    if node.cache is not None:
+        yield _not_available("'cache'", ("cache",), node.id)
 
 
 def duplicate_ids(nodes: Sequence[Node]) -> Iterator[Finding]:
@@ -55,12 +54,6 @@ def settings_findings(definition: Definition) -> Iterator[Finding]:
                 path=("settings", "concurrency", name),
                 remedy="Leave it out for no limit.",
             )
-    if settings.on_failure is FailureStrategy.COMPENSATE:
-        yield _not_available("The strategy 'compensate'", ("settings", "onError", "strategy"))
-    if settings.max_concurrent is not None or settings.max_per_minute is not None:
-        yield _not_available("'concurrency'", ("settings", "concurrency"), severity=Severity.WARNING)
-    if settings.failure_handler is not None:
-        yield _not_available("'handler'", ("settings", "onError", "handler"), severity=Severity.WARNING)
 
 
 def _retry(node_id: str, retry: Retry) -> Iterator[Finding]:

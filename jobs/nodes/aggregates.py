@@ -6,11 +6,11 @@ from typing import Annotated, Literal, assert_never
 import orjson
 from pydantic import Field
 
+from domain.conditions_compare import is_number
 from domain.expressions import Expression
 from domain.json import JSON
 from domain.validation.models import shown
 from jobs.nodes.base import NodeConfig
-from jobs.nodes.conditions import is_number
 from jobs.nodes.fields import Compiled
 from jobs.nodes.lists import Lists
 

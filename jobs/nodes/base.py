@@ -1,6 +1,7 @@
 """What a node kind is made of: a config model, an action, and the context in which it runs."""
 
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Generic, Protocol, TypeVar, cast
@@ -8,17 +9,25 @@ from typing import Any, Generic, Protocol, TypeVar, cast
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic.alias_generators import to_camel
 
+from domain.children import Children
+from domain.connections import Connections
 from domain.engine.outcomes import Cause, Failed, Outcome
 from domain.errors import Finding
 from domain.expressions import Expression, Scope, Template
+from domain.files import Files
 from domain.graphs import OUT, Node
 from domain.ids import ExecutionId, TenantId
 from domain.json import JSON, JSONObject
+from domain.locks import LockDesk
 from domain.nodes import NodeCategory, NodeExample, NodeKind
+from domain.tasks import TaskDesk
 from domain.validation.expressions import marked_fields
 from domain.validation.models import shape_findings
+from jobs.addresses import AddressGuard
+from jobs.breakers import Breaker
 from jobs.nodes.fields import EXPRESSION_ERROR, accepting_templates
-from jobs.outgoing import OutgoingRequest, OutgoingResponse
+from jobs.outgoing import OutgoingRequest, OutgoingResponse, OutgoingStream
+from jobs.sandbox.outcomes import Fetch, Finished, Script
 
 _KEPT = 4_096
 
@@ -28,15 +37,49 @@ class Http(Protocol):
         """Raises OutgoingError."""
         ...
 
+    def open(self, request: OutgoingRequest) -> AbstractAsyncContextManager[OutgoingStream]:
+        """The response as it begins, its body read inside the block. Raises OutgoingError."""
+        ...
+
+    async def read(self, stream: OutgoingStream) -> bytes:
+        """The whole body of an opened response. Raises OutgoingError."""
+        ...
+
+
+class CodeRunner(Protocol):
+    async def run(self, script: Script, fetch: Fetch | None = None) -> Finished:
+        """Runs a user's program in the sandbox; `fetch` carries out its requests."""
+        ...
+
 
 class Services(Protocol):
     """What a node may ask of the worker; born with the execution's tenant."""
 
     @property
     def http(self) -> Http: ...
+    @property
+    def addresses(self) -> AddressGuard: ...
+    @property
+    def breaker(self) -> Breaker: ...
+    @property
+    def children(self) -> Children: ...
+    @property
+    def connections(self) -> Connections: ...
+    @property
+    def files(self) -> Files: ...
+    @property
+    def tasks(self) -> TaskDesk: ...
+    @property
+    def locks(self) -> LockDesk: ...
+    @property
+    def code(self) -> CodeRunner: ...
 
     async def evaluate(self, expression: Expression, scope: Scope) -> JSON:
         """Natively where possible, else in the sandbox. Raises EvaluationError."""
+        ...
+
+    async def evaluate_each(self, expression: Expression, scope: Scope, items: Sequence[JSON]) -> Sequence[JSON]:
+        """The expression's value for each element, in one trip to the sandbox. Raises EvaluationError."""
         ...
 
     async def render(self, template: Template, scope: Scope) -> JSON:
@@ -48,7 +91,7 @@ class Services(Protocol):
 class StepContext:
     """One attempt. `config` is rendered but for the kind's raw fields; `at` is the step's only clock.
 
-    `idempotency_key` is the same for every attempt of this activation.
+    `idempotency_key` is the same for every attempt of this activation. `depth`: how many executions are above this one.
     """
 
     tenant_id: TenantId
@@ -63,6 +106,7 @@ class StepContext:
     idempotency_key: str
     services: Services
     timeout: float | None = None
+    depth: int = 0
 
 
 class Behaviour(Protocol):
@@ -163,6 +207,11 @@ def _not_for_check(problem: str, value: object) -> bool:
     return problem == EXPRESSION_ERROR or (isinstance(value, str) and "{{" in value)
 
 
+def unexpected(cause: Cause) -> Failed:
+    """A step was woken by something its kind does not wait for."""
+    return Failed(code="UNEXPECTED", message=f"The step cannot be resumed by {type(cause).__name__}", retryable=False)
+
+
 def define(
     *,
     name: str,
@@ -182,6 +231,8 @@ def define(
     entry: bool = False,
     result: bool = False,
     merges: bool = False,
+    forks: bool = False,
+    body: bool = False,
 ) -> DefinedKind[C]:
     """A node kind from its parts.
 
@@ -203,6 +254,8 @@ def define(
         entry=entry,
         result=result,
         merges=merges,
+        forks=forks,
+        body=body,
     )
     return DefinedKind(
         kind=kind,

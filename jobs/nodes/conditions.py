@@ -1,20 +1,24 @@
 """Deciding a condition: its result with everything it looked at, or why it has none."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import TypeGuard, assert_never, cast
+from dataclasses import dataclass, field
+from typing import Final, assert_never
 
-from domain.conditions import All, AnyOf, Comparison, Condition, Not, Operator
-from domain.engine.outcomes import Failed
-from domain.errors import Invalid
+from domain.conditions import All, AnyOf, Comparison, Condition, Not
+from domain.conditions_compare import Undecidable, compare, view_of
+from domain.engine.outcomes import Completed, Failed
 from domain.expressions import EvaluationError, Expression, Scope, truthy
+from domain.expressions.templates import text_of
 from domain.json import JSON, JSONObject, as_list, is_list
-from domain.patterns import compile_pattern
-from domain.validation.models import shown
 from jobs.nodes.base import Services
 
+UNCLEAR: Final = "unclear"
+"""The output of nodes that are told to go on when a condition has no result."""
 _MOST_VALUES = 20
 _LONGEST_TEXT = 200
+_LONGEST_SOURCE = 500
+_MOST_PARTS = 100
+_ROOM = 16_384
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,7 +30,11 @@ class Verdict:
 
 
 class ConditionFailed(Exception):
-    """A condition is neither true nor false."""
+    """A condition is neither true nor false; `trace` is that of a verdict whose result is null."""
+
+    def __init__(self, message: str, trace: JSONObject | None = None) -> None:
+        super().__init__(message)
+        self.trace: JSONObject = trace if trace is not None else {"result": None, "error": message}
 
     def as_outcome(self) -> Failed:
         return Failed(
@@ -34,167 +42,107 @@ class ConditionFailed(Exception):
             message=f"The condition could not be decided: {self}",
             retryable=False,
             remedy="Mend the condition, or test first that its values are there and of the right type.",
+            details={"decision": self.trace},
         )
+
+    def as_route(self, output: JSON) -> Completed:
+        """The way on that is taken instead of a failure."""
+        return Completed(output=output, handles=(UNCLEAR,), decision=self.trace)
 
 
 async def decide(condition: Condition, scope: Scope, services: Services) -> Verdict:
     """Evaluate a condition, `all` and `any` only as far as needed. Raises ConditionFailed."""
-    match condition:
-        case Expression():
-            return await _expression(condition, scope, services)
-        case Comparison():
-            return await _comparison(condition, scope, services)
-        case All(conditions=parts):
-            return await _several("all", parts, scope, services, until=False)
-        case AnyOf(conditions=parts):
-            return await _several("any", parts, scope, services, until=True)
-        case Not(condition=part):
-            verdict = await decide(part, scope, services)
-            return Verdict(result=not verdict.result, trace={"not": verdict.trace, "result": not verdict.result})
-        case _:
-            assert_never(condition)
+    return await Decider(services=services).decide(condition, scope)
 
 
-async def _several(name: str, parts: Sequence[Condition], scope: Scope, services: Services, *, until: bool) -> Verdict:
-    traces: list[JSON] = []
-    for part in parts:
-        verdict = await decide(part, scope, services)
-        traces.append(verdict.trace)
-        if verdict.result is until:
-            return Verdict(result=until, trace={name: traces, "result": until})
-    return Verdict(result=not until, trace={name: traces, "result": not until})
+@dataclass(slots=True, kw_only=True)
+class Decider:
+    """Decides conditions whose traces share so many bytes of the log; beyond them parts leave only their results."""
+
+    services: Services
+    _room: int = field(default=_ROOM)
+
+    async def decide(self, condition: Condition, scope: Scope) -> Verdict:
+        """Raises ConditionFailed."""
+        match condition:
+            case Expression():
+                return await self._expression(condition, scope)
+            case Comparison():
+                return await self._comparison(condition, scope)
+            case All(conditions=parts):
+                return await self._several("all", parts, scope, until=False)
+            case AnyOf(conditions=parts):
+                return await self._several("any", parts, scope, until=True)
+            case Not(condition=part):
+                return await self._negated(part, scope)
+            case _:
+                assert_never(condition)
+
+    async def _several(self, name: str, parts: Sequence[Condition], scope: Scope, *, until: bool) -> Verdict:
+        traces: list[JSON] = []
+        for at, part in enumerate(parts):
+            try:
+                verdict = await self.decide(part, scope)
+            except ConditionFailed as failed:
+                raise ConditionFailed(str(failed), _gathered(name, traces, failed.trace, at, None)) from None
+            if verdict.result is until:
+                return Verdict(result=until, trace=_gathered(name, traces, verdict.trace, at, until))
+            if at < _MOST_PARTS - 1:
+                traces.append(verdict.trace)
+        return Verdict(result=not until, trace=_gathered(name, traces, None, len(parts) - 1, not until))
+
+    async def _negated(self, part: Condition, scope: Scope) -> Verdict:
+        try:
+            verdict = await self.decide(part, scope)
+        except ConditionFailed as failed:
+            raise ConditionFailed(str(failed), {"not": failed.trace, "result": None}) from None
+        return Verdict(result=not verdict.result, trace={"not": verdict.trace, "result": not verdict.result})
+
+    async def _expression(self, expression: Expression, scope: Scope) -> Verdict:
+        source = expression.source.strip()
+        trace: dict[str, JSON] = {"expression": f"{source[:_LONGEST_SOURCE]}{'…' if source[_LONGEST_SOURCE:] else ''}"}
+        if seen := values_seen(expression, scope):
+            trace["values"] = seen
+        try:
+            value = await self.services.evaluate(expression, scope)
+        except EvaluationError as error:
+            raise self._failed(str(error), trace) from None
+        if not isinstance(value, bool):
+            trace["value"] = preview(value)
+        return self._verdict(truthy(value), trace)
+
+    async def _comparison(self, comparison: Comparison, scope: Scope) -> Verdict:
+        trace: dict[str, JSON] = {"op": comparison.operator.value}
+        try:
+            left = await self.services.render(comparison.left, scope)
+            trace["left"] = preview(left)
+            right = await self.services.render(comparison.right, scope)
+            if not comparison.operator.unary:
+                trace["right"] = preview(right)
+            zone = None
+            if comparison.zone is not None:
+                zone = trace["zone"] = await self.services.render(comparison.zone, scope)
+            result = compare(left, comparison.operator, right, view_of(zone, scope.get("now")))
+        except (EvaluationError, Undecidable) as error:
+            raise self._failed(str(error), trace) from None
+        return self._verdict(result, trace)
+
+    def _verdict(self, result: bool, trace: dict[str, JSON]) -> Verdict:
+        return Verdict(result=result, trace=self._kept({**trace, "result": result}))
+
+    def _failed(self, message: str, trace: dict[str, JSON]) -> ConditionFailed:
+        return ConditionFailed(message, self._kept({**trace, "result": None, "error": message[:_LONGEST_SOURCE]}))
+
+    def _kept(self, trace: dict[str, JSON]) -> JSONObject:
+        self._room -= len(text_of(trace))
+        return trace if self._room >= 0 else {"result": trace["result"]}
 
 
-async def _expression(expression: Expression, scope: Scope, services: Services) -> Verdict:
-    try:
-        value = await services.evaluate(expression, scope)
-    except EvaluationError as error:
-        raise ConditionFailed(str(error)) from None
-    result = truthy(value)
-    trace: dict[str, JSON] = {"expression": expression.source.strip(), "result": result}
-    if not isinstance(value, bool):
-        trace["value"] = preview(value)
-    if seen := values_seen(expression, scope):
-        trace["values"] = seen
-    return Verdict(result=result, trace=trace)
-
-
-async def _comparison(comparison: Comparison, scope: Scope, services: Services) -> Verdict:
-    try:
-        left = await services.render(comparison.left, scope)
-        right = await services.render(comparison.right, scope)
-    except EvaluationError as error:
-        raise ConditionFailed(str(error)) from None
-    result = compare(left, comparison.operator, right)
-    trace: dict[str, JSON] = {"left": preview(left), "op": comparison.operator.value, "result": result}
-    if not comparison.operator.unary:
-        trace["right"] = preview(right)
-    return Verdict(result=result, trace=trace)
-
-
-def compare(left: JSON, operator: Operator, right: JSON) -> bool:
-    """One comparison; nothing is converted: raises ConditionFailed where the types do not fit the operator."""
-    match operator:
-        case Operator.EQUAL:
-            return same(left, right)
-        case Operator.UNEQUAL:
-            return not same(left, right)
-        case Operator.LESS | Operator.LESS_OR_EQUAL | Operator.GREATER | Operator.GREATER_OR_EQUAL:
-            return _ordered(left, operator, right)
-        case Operator.CONTAINS:
-            return _contains(left, right, operator)
-        case Operator.IN:
-            return _contains(right, left, operator)
-        case Operator.STARTS_WITH:
-            return _text(left, operator).startswith(_text(right, operator))
-        case Operator.ENDS_WITH:
-            return _text(left, operator).endswith(_text(right, operator))
-        case Operator.MATCHES:
-            return _matches(left, right)
-        case _:
-            return _is(left, operator)
-
-
-def same(left: JSON, right: JSON) -> bool:
-    """Equal as JSON: 1 is 1.0, true is not 1, lists and objects by their members."""
-    if isinstance(left, Mapping) and isinstance(right, Mapping):
-        return left.keys() == right.keys() and all(same(left[key], right[key]) for key in left)
-    if is_list(left) and is_list(right):
-        ours, theirs = as_list(left), as_list(right)
-        return len(ours) == len(theirs) and all(map(same, ours, theirs))
-    return isinstance(left, bool) == isinstance(right, bool) and left == right
-
-
-def _ordered(left: JSON, operator: Operator, right: JSON) -> bool:
-    texts = isinstance(left, str) and isinstance(right, str)
-    if not texts and not (is_number(left) and is_number(right)):
-        raise ConditionFailed(f"{shown(left)} {operator.value} {shown(right)} compares neither numbers nor texts")
-    ours, theirs = cast("tuple[float, float]", (left, right))
-    match operator:
-        case Operator.LESS:
-            return ours < theirs
-        case Operator.LESS_OR_EQUAL:
-            return ours <= theirs
-        case Operator.GREATER:
-            return ours > theirs
-        case _:
-            return ours >= theirs
-
-
-def _contains(whole: JSON, part: JSON, operator: Operator) -> bool:
-    if isinstance(whole, str):
-        return _text(part, operator) in whole
-    if isinstance(whole, Mapping):
-        return _text(part, operator) in whole
-    if is_list(whole):
-        return any(same(item, part) for item in as_list(whole))
-    raise ConditionFailed(f"{operator.value!r} looks into a text, a list or an object, not into {shown(whole)}")
-
-
-def _matches(left: JSON, right: JSON) -> bool:
-    try:
-        pattern = compile_pattern(_text(right, Operator.MATCHES))
-    except Invalid as error:
-        raise ConditionFailed(error.message) from None
-    return pattern.search(_text(left, Operator.MATCHES)) is not None
-
-
-def _text(value: JSON, operator: Operator) -> str:
-    if isinstance(value, str):
-        return value
-    raise ConditionFailed(f"{operator.value!r} needs text, not {shown(value)}")
-
-
-def is_number(value: JSON) -> TypeGuard[int | float]:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
-
-
-def _is(value: JSON, operator: Operator) -> bool:
-    match operator:
-        case Operator.EXISTS:
-            return value is not None
-        case Operator.IS_NULL:
-            return value is None
-        case Operator.IS_EMPTY:
-            return _is_empty(value)
-        case Operator.IS_NOT_EMPTY:
-            return not _is_empty(value)
-        case Operator.IS_TEXT:
-            return isinstance(value, str)
-        case Operator.IS_NUMBER:
-            return is_number(value)
-        case Operator.IS_BOOLEAN:
-            return isinstance(value, bool)
-        case Operator.IS_LIST:
-            return is_list(value)
-        case _:
-            return isinstance(value, Mapping)
-
-
-def _is_empty(value: JSON) -> bool:
-    if value is None or isinstance(value, (str, Mapping)) or is_list(value):
-        return not value
-    raise ConditionFailed(f"{shown(value)} can be neither empty nor not")
+def _gathered(name: str, traces: Sequence[JSON], last: JSONObject | None, at: int, result: bool | None) -> JSONObject:
+    """The trace of `all` or `any`: its first parts and the one that decided, and how many it passed over."""
+    parts = [*traces, last] if last is not None else list(traces)
+    gathered: dict[str, JSON] = {name: parts, "result": result}
+    return {**gathered, "more": at + 1 - len(parts)} if at + 1 > len(parts) else gathered
 
 
 def preview(value: JSON) -> JSON:
@@ -202,7 +150,7 @@ def preview(value: JSON) -> JSON:
     if isinstance(value, str):
         return value if len(value) <= _LONGEST_TEXT else f"{value[:_LONGEST_TEXT]}…"
     if isinstance(value, Mapping):
-        small = len(value) <= _MOST_VALUES and all(map(_is_small, value.values()))
+        small = len(value) <= _MOST_VALUES and all(map(_is_small, (*value, *value.values())))
         return value if small else f"an object with {len(value)} keys"
     if is_list(value):
         items = as_list(value)
@@ -218,7 +166,7 @@ def _is_small(value: JSON) -> bool:
 def values_seen(expression: Expression, scope: Scope) -> JSONObject:
     """The values at the paths an expression reads, by path."""
     paths = sorted(expression.paths)[:_MOST_VALUES]
-    return {".".join(path): preview(_at(path, scope)) for path in paths}
+    return {".".join(path)[:_LONGEST_TEXT]: preview(_at(path, scope)) for path in paths}
 
 
 def _at(path: Sequence[str], scope: Scope) -> JSON:

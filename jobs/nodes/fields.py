@@ -28,17 +28,25 @@ class Compiled:
         return core_schema.no_info_plain_validator_function(self._compile)
 
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
-        shape = {"expression": {"type": "string"}, "condition": {"type": ["string", "object"]}}
+        shape = {
+            "expression": {"type": "string"},
+            "condition": {"type": ["string", "object"]},
+            "graph": {"type": "object"},
+        }
         described: dict[str, Any] = {**shape.get(self.mark, {}), MARK: self.mark}
         return {**described, NAMES: list(self.names)} if self.names else described
 
-    def _compile(self, value: JSON) -> Expression | Condition | Template:
+    def _compile(self, value: JSON) -> Expression | Condition | Template | JSONObject:
         try:
             match self.mark:
                 case "condition":
                     return parse_condition(value)
                 case "template":
                     return compile_value(value)
+                case "graph":
+                    if not isinstance(value, Mapping):
+                        raise PydanticCustomError("dict_type", "should be an object")
+                    return value
                 case _:
                     if not isinstance(value, str):
                         raise PydanticCustomError("string_type", "should be text")

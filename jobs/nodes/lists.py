@@ -13,7 +13,7 @@ from domain.expressions import (
     evaluate,
     truthy,
 )
-from domain.json import JSON, as_list
+from domain.json import JSON
 from jobs.nodes.base import Services
 
 _AT_ONCE = 1_000
@@ -38,7 +38,7 @@ class Lists:
                 return await self._each(expression)
             except NeedsSandbox:
                 pass
-        return list(as_list(await self._in_sandbox(f"items.map((item, index) => ({expression.source}\n))")))
+        return list(await self.services.evaluate_each(expression, self.scope, self.items))
 
     async def filter(self, expression: Expression) -> list[JSON]:
         """The elements for which the expression is true, as JavaScript understands it."""

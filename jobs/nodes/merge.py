@@ -13,8 +13,9 @@ from jobs.nodes.base import NodeConfig, StepContext, define
 
 
 class MergeConfig(NodeConfig):
-    mode: Literal["all", "any", "first", "n"] = Field("all", description="How many incoming edges to wait for.")
+    mode: Literal["all", "any", "first", "n", "each"] = Field("all", description="How many incoming edges to wait for.")
     n: Annotated[int, Field(ge=1)] | None = Field(None, description="With mode n: this many.")
+    cancel: bool = Field(True, description="Whether the rest is cancelled once enough has come.")
 
 
 async def run(step: StepContext, config: MergeConfig) -> Outcome:
@@ -29,7 +30,10 @@ def rules(config: JSONObject) -> Iterator[Finding]:
             path=("n",),
             remedy="Give mode: n and a number of edges, or neither.",
         )
-    for key in ("mode", "n"):
+    if config.get("cancel") is False and config.get("mode", "all") in ("all", "each"):
+        message = "'cancel' is about what still runs when enough has come"
+        yield Finding(code="BAD_JOIN", message=message, path=("cancel",), remedy="Leave it out.")
+    for key in ("mode", "n", "cancel"):
         if isinstance(config.get(key), str) and "{{" in str(config[key]):
             message = f"{key!r} cannot be an expression: how branches join is part of the graph"
             yield Finding(code="BAD_JOIN", message=message, path=(key,), remedy="Write the value.")
@@ -51,6 +55,9 @@ KIND = define(
 | `any` | the first branch has finished | is cancelled |
 | `first` | the first branch has succeeded; failures before it do not count | is cancelled |
 | `n` | `n` branches have finished | is cancelled |
+| `each` | any branch has finished: once for every one of them | runs on |
+
+With `cancel: false` the rest runs on; what comes later is not waited for and goes no further.
 
 The output is what came: the value itself from one branch, an object by node id from several.
 """,

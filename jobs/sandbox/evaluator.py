@@ -1,12 +1,14 @@
 """Expressions evaluated wherever they can be: natively at once, the others in one trip to the sandbox."""
 
 from collections.abc import Mapping, Sequence
-from typing import cast
+from typing import Final, cast
 
 from domain.expressions import ROOTS, EvaluationError, Expression, NeedsSandbox, Scope, Template, evaluate
-from domain.json import JSON
-from jobs.sandbox.outcomes import Failed
+from domain.json import JSON, as_list
+from jobs.sandbox.outcomes import MEBIBYTE, Failed, Limits
 from jobs.sandbox.sandbox import Sandbox
+
+_FOR_LISTS: Final = Limits(seconds=5.0, memory=128 * MEBIBYTE, output=16 * MEBIBYTE)
 
 
 class Evaluator:
@@ -25,6 +27,24 @@ class Evaluator:
     async def evaluate(self, tenant: str, expression: Expression, scope: Scope) -> JSON:
         """The value of one expression. Raises EvaluationError."""
         return (await self._values(tenant, [expression], scope))[0]
+
+    async def evaluate_each(
+        self, tenant: str, expression: Expression, scope: Scope, items: Sequence[JSON]
+    ) -> Sequence[JSON]:
+        """The expression's value for each element, which is `item`, at `index`, in one trip to the sandbox for all.
+
+        Raises EvaluationError, which names the element.
+        """
+        [outcome] = await self._sandbox.evaluate(
+            tenant,
+            [expression.source],
+            {**needed([expression], scope), "items": items},
+            kind="each",
+            limits=_FOR_LISTS,
+        )
+        if isinstance(outcome, Failed):
+            raise EvaluationError(outcome.message, source=expression.source)
+        return as_list(outcome.value)
 
     async def _values(self, tenant: str, expressions: Sequence[Expression], scope: Scope) -> Sequence[JSON]:
         values: list[JSON] = [None] * len(expressions)

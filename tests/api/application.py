@@ -6,18 +6,22 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import httpx
 import uuid_utils.compat as uuid
 from arq.connections import ArqRedis, create_pool
 from starlette.applications import Starlette
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Route
 
 from app.api import stores_of
 from app.auth import Authenticator
 from app.bootstrap import new_secret
 from app.clock import utc_now
+from app.files import FileEndpoints
+from app.keyring import keyring
 from app.passwords import Argon2Passwords
 from app.sign_in import TokenEndpoint
 from app.tokens import Tokens
@@ -25,26 +29,33 @@ from db.connections import EnginePool
 from db.identity import Accounts, ApiKeys, RefreshTokens, Tenants
 from db.inbox import PostgresInbox
 from db.log import heads
+from db.service_connections_step import StepConnections
 from db.starts import PostgresStarts
+from db.tasks_answers import PostgresTaskAnswers
 from domain import accounts, apikeys
 from domain.access import Permission, Role
 from domain.accounts import Account
 from domain.executions_plans import Plans
+from domain.files_keep import FileLimits
 from domain.ids import ApiKeyId, TenantId
 from domain.nodes import NodeCatalog
 from domain.sessions import SignIn
 from domain.tenancy import Tenant
+from jobs.connection_tests import RealConnectionTester
 from jobs.live_feed import RedisLiveFeed
+from jobs.outgoing import Outgoing
 from jobs.publisher import Publisher
 from jobs.queue import ArqDoorbell, redis_settings, serialize
 from jobs.sandbox.evaluator import Evaluator
 from jobs.sandbox.sandbox import Sandbox
+from jobs.storage import ObjectStorage
 from resolvers.context import RequestContext, Services, context_of
 from schema.endpoint import GraphQLEndpoint
 from schema.protection import ProtectedSchema
 from schema.root import build_schema
 
 URL = "http://weir.test"
+FILE_LIMITS = FileLimits(max_bytes=12_000_000, quota_bytes=20_000_000, retention=timedelta(days=30))
 MASTER_KEY = b"0123456789abcdef0123456789abcdef"
 
 
@@ -74,23 +85,33 @@ async def application(pool: EnginePool, redis_url: str, catalog: NodeCatalog) ->
         feed.start()
         stack.push_async_callback(feed.close)
         evaluator = Evaluator(await stack.enter_async_context(Sandbox()))
+        passwords = Argon2Passwords()
+        outgoing = Outgoing(allow=("127.0.0.1",))
+        stack.push_async_callback(outgoing.close)
+        keys = keyring(MASTER_KEY)
         services = Services(
-            stores=stores_of,
+            stores=partial(stores_of, keys=keys),
             accounts=Accounts(pool),
+            passwords=passwords,
             starts=PostgresStarts(pool),
             inbox=PostgresInbox(pool),
             doorbell=ArqDoorbell(arq),
             changes=publisher,
+            task_answers=PostgresTaskAnswers(pool),
+            task_announcer=publisher,
             feed=feed,
             catalog=catalog,
             plans=Plans(catalog),
             evaluator=evaluator,
+            connections=partial(StepConnections, pool=pool, keyring=keys),
+            connection_tester=RealConnectionTester(outgoing),
+            storage=ObjectStorage(directory=Path(stack.enter_context(TemporaryDirectory()))),
+            file_limits=FILE_LIMITS,
             clock=utc_now,
             ids=uuid.uuid7,
             url=URL,
         )
         tokens = Tokens(MASTER_KEY, life=timedelta(minutes=15), clock=utc_now, ids=uuid.uuid7)
-        passwords = Argon2Passwords()
         sign_in = SignIn(
             accounts=Accounts(pool),
             refresh_tokens=RefreshTokens(pool),
@@ -113,7 +134,11 @@ async def application(pool: EnginePool, redis_url: str, catalog: NodeCatalog) ->
         schema = build_schema()
         endpoint = GraphQLEndpoint(schema, authenticator)
         token_endpoint = TokenEndpoint(sign_in=sign_in, tokens=tokens, clock=utc_now)
-        routes = [Route("/graphql", endpoint), Route("/auth/token", token_endpoint.answer, methods=["POST"])]
+        routes: list[BaseRoute] = [
+            Route("/graphql", endpoint),
+            Route("/auth/token", token_endpoint.answer, methods=["POST"]),
+        ]
+        routes += FileEndpoints(authenticator).routes
         yield Application(
             app=Starlette(routes=routes),
             pool=pool,

@@ -102,9 +102,14 @@ class EngineRoom:
     # Saying
 
     async def publish(
-        self, definition: Definition, tenant: TenantId | None = None, *, stored: JSONObject | None = None
+        self,
+        definition: Definition,
+        tenant: TenantId | None = None,
+        *,
+        name: str | None = None,
+        stored: JSONObject | None = None,
     ) -> Published:
-        """Store a workflow with one version, in a fresh tenant when none is given.
+        """Store a workflow with one version, its active one, in a fresh tenant when none is given.
 
         `stored`: what stands in the version's row instead of the definition.
         """
@@ -128,7 +133,7 @@ class EngineRoom:
                    VALUES ($1, $2, $3, '', '', '{}', 'ACTIVE', 1, $4::text::jsonb, true, $5, $5)""",
                 version.workflow_id,
                 tenant,
-                f"Flow {version.id.hex}",
+                name or f"Flow {version.id.hex}",
                 document,
                 now,
             )
@@ -142,6 +147,9 @@ class EngineRoom:
                 version.content_hash,
                 document,
                 now,
+            )
+            await connection.execute(
+                "UPDATE workflow SET active_version_id = $1 WHERE id = $2", version.id, version.workflow_id
             )
         finally:
             await connection.close()

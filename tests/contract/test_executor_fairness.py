@@ -13,18 +13,20 @@ from db.definitions import PostgresDefinitions
 from db.journal import PostgresJournal
 from db.liveness import PostgresLiveness
 from domain.callbacks import Callback
+from domain.children import Children
 from domain.engine.events import EventKind
 from domain.ids import TenantId, WorkerId
 from domain.live import Changed
 from jobs.driver import Driver
 from jobs.executor import Executor
+from jobs.failure_handlers import Handlers
 from jobs.nodes.catalog import CATALOG
 from jobs.outgoing import Outgoing
 from jobs.programs import Programs
 from jobs.runs import Run
 from jobs.sandbox.evaluator import Evaluator
 from jobs.sandbox.sandbox import Sandbox
-from jobs.services import services_for
+from jobs.services import StepServices, Supplies
 from jobs.steps import StepRunner
 from tests.contract.engine_room import EngineRoom
 from tests.contract.flows import flow, give, http
@@ -73,6 +75,10 @@ class _Silence:
     def announce(self, tenant_id: TenantId, changes: Sequence[Changed]) -> None: ...
 
 
+def _no_children(tenant: TenantId) -> Children:
+    raise AssertionError(f"no workflow here has a failure handler: {tenant}")
+
+
 @asynccontextmanager
 async def engine_with(room: EngineRoom, pulse: Pulse) -> AsyncGenerator[Executor]:
     """An engine that takes itself for as alive as `pulse` says."""
@@ -97,7 +103,7 @@ async def engine_with(room: EngineRoom, pulse: Pulse) -> AsyncGenerator[Executor
         )
         steps = StepRunner(
             evaluator=evaluator,
-            services=services_for(outgoing, evaluator),
+            services=lambda tenant: StepServices(tenant=tenant, supplies=Supplies(http=outgoing, evaluator=evaluator)),
             callback_url=lambda callback: Callback.__name__,
             max_output_bytes=10_000,
         )
@@ -112,6 +118,7 @@ async def engine_with(room: EngineRoom, pulse: Pulse) -> AsyncGenerator[Executor
                 slots=10,
                 dropped=executor.dropped,
                 settled=executor.settled,
+                handlers=Handlers(_no_children),
                 snapshot=executor.snapshot,
             )
         )

@@ -16,18 +16,30 @@ RECORD = "tortoise_migrations"
 GRANTS = {
     "account": ("", "DELETE INSERT SELECT UPDATE"),
     "api_key": ("INSERT SELECT UPDATE", "DELETE INSERT SELECT UPDATE"),
+    "dead_letter_dismissal": ("INSERT SELECT", "DELETE INSERT SELECT UPDATE"),
+    "connection": ("INSERT SELECT UPDATE", "DELETE INSERT SELECT UPDATE"),
+    "connection_secret": ("DELETE INSERT", "DELETE INSERT SELECT UPDATE"),
+    "data_key": ("INSERT SELECT", "DELETE INSERT SELECT UPDATE"),
     "execution": ("SELECT", "DELETE INSERT SELECT UPDATE"),
     "execution_event": ("SELECT", "INSERT SELECT"),
     "execution_inbox": ("", "DELETE INSERT SELECT UPDATE"),
     "execution_key": ("", "DELETE INSERT SELECT UPDATE"),
     "execution_state": ("SELECT", "DELETE INSERT SELECT UPDATE"),
+    "file": ("DELETE INSERT SELECT", "DELETE INSERT SELECT UPDATE"),
+    "file_leftover": ("DELETE INSERT SELECT UPDATE", "DELETE INSERT SELECT UPDATE"),
+    "file_usage": ("INSERT SELECT UPDATE", "DELETE INSERT SELECT UPDATE"),
+    "lock_request": ("SELECT", "DELETE INSERT SELECT UPDATE"),
     "membership": ("DELETE INSERT SELECT UPDATE", "DELETE INSERT SELECT UPDATE"),
     "refresh_token": ("", "DELETE INSERT SELECT UPDATE"),
+    "task": ("SELECT UPDATE", "DELETE INSERT SELECT UPDATE"),
+    "task_entry": ("INSERT SELECT", "DELETE INSERT SELECT"),
     "tenant": ("SELECT", "DELETE INSERT SELECT UPDATE"),
+    "tenant_limit": ("SELECT", "DELETE INSERT SELECT UPDATE"),
     "trigger": ("DELETE INSERT SELECT UPDATE", "DELETE INSERT SELECT UPDATE"),
     "wake_up": ("SELECT", "DELETE INSERT SELECT UPDATE"),
     "worker": ("", "DELETE INSERT SELECT UPDATE"),
     "workflow": ("INSERT SELECT UPDATE", "DELETE INSERT SELECT UPDATE"),
+    "workflow_limit": ("DELETE INSERT SELECT", "DELETE INSERT SELECT UPDATE"),
     "workflow_version": ("INSERT SELECT", "INSERT SELECT"),
 }
 """What the application and the engine may do; on a partition nobody may do anything."""
@@ -55,7 +67,9 @@ async def second(database: str, populated: Mapping[str, TenantId]) -> AsyncGener
 
 async def populate(pool: EnginePool) -> TenantId:
     tenant = await make_tenant(pool)
+    connection = uuid.uuid7()
     account, workflow, version, execution = (uuid.uuid7() for _ in range(4))
+    task = uuid.uuid7()
     now, later = datetime.now(UTC), datetime.now(UTC) + timedelta(hours=1)
     rows: list[tuple[str, tuple[object, ...]]] = [
         ("account (id, email, name, password_hash, created_at)", (account, account.hex, "A", "x", now)),
@@ -80,6 +94,15 @@ async def populate(pool: EnginePool) -> TenantId:
             "trigger (id, tenant_id, workflow_id, type, created_at, updated_at)",
             (uuid.uuid7(), tenant, workflow, "EVENT", now, now),
         ),
+        ("data_key (tenant_id, generation, wrapped, wrapped_by, created_at)", (tenant, 1, b"x", b"x", now)),
+        (
+            "connection (id, tenant_id, name, type, created_at, updated_at)",
+            (connection, tenant, "c", "custom", now, now),
+        ),
+        (
+            "connection_secret (connection_id, name, tenant_id, generation, sealed, created_at)",
+            (connection, "s", tenant, 1, b"x", now),
+        ),
         (
             "execution (id, tenant_id, workflow_id, version_id, created_at, trigger_type)",
             (execution, tenant, workflow, version, now, "API"),
@@ -97,7 +120,28 @@ async def populate(pool: EnginePool) -> TenantId:
             "execution_key (tenant_id, workflow_id, key, execution_id, request_hash, expires_at)",
             (tenant, workflow, "k", execution, b"x", later),
         ),
+        (
+            "file (id, tenant_id, name, media_type, size, sha256, storage_key, created_at)",
+            (execution, tenant, "a.txt", "text/plain", 1, bytes(32), execution.hex, now),
+        ),
+        ("file_leftover (storage_key, tenant_id, due_at)", (execution.hex, tenant, later)),
+        ("file_usage (tenant_id, bytes)", (tenant, 1)),
         ("wake_up (execution_id, path, tenant_id, due_at)", (execution, "p", tenant, later)),
+        (
+            "task (id, tenant_id, execution_id, path, kind, title, created_at, updated_at)",
+            (task, tenant, execution, "p", "approval", "t", now, now),
+        ),
+        (
+            "task_entry (id, tenant_id, task_id, kind, created_at)",
+            (uuid.uuid7(), tenant, task, "COMMENTED", now),
+        ),
+        ("workflow_limit (workflow_id, tenant_id, max_concurrent, changed_at)", (workflow, tenant, 1, now)),
+        ("tenant_limit (tenant_id, max_concurrent, changed_at)", (tenant, 1, now)),
+        ("lock_request (execution_id, path, name, tenant_id, seats)", (execution, "p", "n", tenant, 1)),
+        (
+            "dead_letter_dismissal (execution_id, tenant_id, dismissed_at, dismissed_by)",
+            (execution, tenant, now, "user_1"),
+        ),
     ]
     for target, values in rows:
         places = ", ".join(f"${number}" for number in range(1, len(values) + 1))
@@ -170,7 +214,7 @@ async def test_a_tenant_can_neither_change_the_rows_of_another_nor_give_its_own_
 ) -> None:
     first = populated["first"]
 
-    assert await second.execute(f"UPDATE {table} SET created_at = now() WHERE tenant_id = $1", first) == "UPDATE 0"
+    assert await second.execute(f"UPDATE {table} SET tenant_id = tenant_id WHERE tenant_id = $1", first) == "UPDATE 0"
     with pytest.raises(asyncpg.InsufficientPrivilegeError, match="row-level security"):
         await second.execute(f"UPDATE {table} SET tenant_id = $1", first)
 

@@ -5,7 +5,7 @@ import orjson
 from domain.engine.decide import fold
 from domain.engine.events import EventKind
 from domain.engine.plan import compile_plan
-from domain.engine.state import from_json
+from domain.engine.snapshots import from_json
 from domain.graphs import Definition, Edge
 from domain.ids import ExecutionId
 from domain.json import JSON

@@ -14,7 +14,15 @@ from db.migrate import UnknownMigration, downgrade, drift, migrate, pending
 from db.roles import RolesMissing
 from tests.databases import new_database, with_login
 
-ALL = ["0001_tenancy", "0002_workflows", "0003_executions"]
+ALL = [
+    "0001_tenancy",
+    "0002_workflows",
+    "0003_executions",
+    "0004_connections",
+    "0005_files",
+    "0006_tasks",
+    "0007_limits",
+]
 OBJECTS = """
     SELECT relkind::text || ' ' || relname FROM pg_class WHERE relnamespace = 'public'::regnamespace
         AND relname !~ '^(tortoise_migrations|uid_tortoise)'

@@ -15,7 +15,7 @@ from jobs.nodes import CATALOG
 from jobs.nodes.base import StepContext
 from jobs.outgoing import Outgoing
 from jobs.sandbox import Evaluator, Sandbox
-from jobs.services import StepServices
+from jobs.services import StepServices, Supplies
 
 NOW = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)
 TENANT = TenantId(UUID(int=1))
@@ -26,8 +26,7 @@ EXECUTION = ExecutionId(UUID(int=2))
 class NodeWorld:
     """`timeout` is that of every node run."""
 
-    evaluator: Evaluator
-    http: Outgoing
+    supplies: Supplies
     timeout: float | None = None
 
     async def run(
@@ -49,7 +48,7 @@ class NodeWorld:
     async def _context(self, kind: str, config: JSONObject, scope: Scope) -> StepContext:
         raw = CATALOG.behaviour(kind).raw_fields
         template = compile_value({key: value for key, value in config.items() if key not in raw})
-        services = StepServices(tenant=str(TENANT), http=self.http, evaluator=self.evaluator)
+        services = StepServices(tenant=TENANT, supplies=self.supplies)
         rendered = config if template.constant else as_object(await services.render(template, scope))
         return StepContext(
             tenant_id=TENANT,
@@ -72,6 +71,6 @@ async def node_world(*, allow: tuple[str, ...] = (), max_response_bytes: int = 1
     http = Outgoing(allow=allow, max_response_bytes=max_response_bytes)
     try:
         async with Sandbox() as sandbox:
-            yield NodeWorld(evaluator=Evaluator(sandbox), http=http)
+            yield NodeWorld(supplies=Supplies(http=http, evaluator=Evaluator(sandbox), sandbox=sandbox))
     finally:
         await http.close()

@@ -5,8 +5,9 @@ from collections.abc import AsyncGenerator
 import pytest
 
 from domain.conditions import InvalidCondition, Operator, Problem, expressions_of, parse_condition
+from domain.conditions_compare import compare
 from domain.json import JSON, JSONObject
-from jobs.nodes.conditions import ConditionFailed, Verdict, compare, decide, preview
+from jobs.nodes.conditions import ConditionFailed, Verdict, decide, preview
 from jobs.services import StepServices
 from tests.unit.node_world import TENANT, NodeWorld, node_world
 
@@ -18,7 +19,7 @@ async def world() -> AsyncGenerator[NodeWorld]:
 
 
 async def decided(world: NodeWorld, condition: JSON, **scope: JSON) -> Verdict:
-    services = StepServices(tenant=str(TENANT), http=world.http, evaluator=world.evaluator)
+    services = StepServices(tenant=TENANT, supplies=world.supplies)
     return await decide(parse_condition(condition), scope, services)
 
 

@@ -6,7 +6,8 @@ from typing import cast
 from domain.engine.commands import Ending, ResumeStep, RunStep
 from domain.engine.decide import fold, outstanding
 from domain.engine.events import EventKind
-from domain.engine.state import from_json, to_json
+from domain.engine.outcomes import SignalArrived
+from domain.engine.snapshots import from_json, to_json
 from domain.graphs import FailureStrategy, JoinMode
 from domain.json import JSON
 from tests.unit.engine_world import Answer, World, completed, edge, failed, node, planned
@@ -127,7 +128,7 @@ def test_an_error_route_takes_the_error_handle() -> None:
     )
     world = World(plan).start("order").run(answers(call=failed("BROKEN", "error")))
     assert world.statuses() == {"start": "COMPLETED", "call": "FAILED", "fallback": "COMPLETED", "next": "SKIPPED"}
-    assert world.state.view["call"] == {
+    assert world.state.root.view["call"] == {
         "output": None,
         "status": "FAILED",
         "error": {"code": "BROKEN", "message": "BROKEN"},
@@ -163,7 +164,7 @@ def test_a_signal_before_its_wait_is_kept_first_in_first_out() -> None:
     world.append(EventKind.SIGNAL_RECEIVED, {"name": "go", "payload": 2, "key": "k2"})
     world.answer("start", completed())
     world.answer("wait", (EventKind.WAITING, {"signal": "go"}))
-    assert world.ready["wait"] == ResumeStep(path="wait", node="wait", payload=1)
+    assert world.ready["wait"] == ResumeStep(path="wait", node="wait", cause=SignalArrived(payload=1, name="go"))
     world.answer("wait", completed(output=1))
     assert [signal.payload for signal in world.state.signals["go"]] == [2]
 

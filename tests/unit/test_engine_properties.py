@@ -10,7 +10,8 @@ from domain.engine.commands import ResumeStep, RunStep
 from domain.engine.decide import advance, fold, outstanding
 from domain.engine.events import EventKind
 from domain.engine.plan import Plan
-from domain.engine.state import StepStatus, from_json, to_json
+from domain.engine.snapshots import from_json, to_json
+from domain.engine.state import StepStatus
 from domain.graphs import Edge, FailureStrategy, JoinMode, Node
 from tests.unit.engine_world import EPOCH, World, completed, failed, node, planned
 
@@ -138,10 +139,10 @@ def test_dead_paths_die(data: st.DataObject) -> None:
     assert world.finish is not None
     if world.finish.ending.value != "COMPLETED":
         return
-    assert set(world.state.fired) == set(plan.nodes)
-    for name, path in world.state.fired.items():
+    assert set(world.state.root.fired) == set(plan.nodes)
+    for name, path in world.state.root.fired.items():
         ran = world.state.steps[path].status is not StepStatus.SKIPPED or world.state.steps[path].skipped_by_hand
-        taken = any(world.state.edges.get(index) is not None for index in plan.nodes[name].incoming)
+        taken = any(world.state.root.edges.get(index) is not None for index in plan.nodes[name].incoming)
         lost_a_race = any(name in planned.losers for planned in plan.nodes.values())
         assert ran == (name == "start" or taken) or (taken and lost_a_race)
 

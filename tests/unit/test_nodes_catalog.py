@@ -24,8 +24,9 @@ PAGE = Path(__file__).parents[2] / "docs" / "nodes.md"
 
 def test_the_kinds_of_this_version_are_all_there() -> None:
     assert list(CATALOG.kinds()) == [
-        "delay", "end", "fail", "http", "if", "log", "merge", "parallel", "respond", "set", "switch", "transform",
-        "trigger", "wait",
+        "ai", "approval", "cancel", "code", "connector", "database", "delay", "document", "email", "end", "fail",
+        "filter", "http", "if", "log", "loop", "merge", "parallel", "respond", "set", "subworkflow", "switch",
+        "transform", "trigger", "validate", "wait", "webhook",
     ]  # fmt: skip
 
 
@@ -70,8 +71,15 @@ def test_a_kind_evaluates_the_fields_its_schema_marks_as_expressions() -> None:
     raw = {name: sorted(CATALOG.behaviour(name).raw_fields) for name in CATALOG.kinds()}
 
     assert {name: fields for name, fields in raw.items() if fields} == {
+        "code": ["source"],
+        "database": ["query"],
+        "document": ["template"],
+        "email": ["template"],
+        "filter": ["condition"],
         "if": ["condition"],
+        "loop": ["body", "breakWhen", "condition"],
         "set": ["values"],
+        "subworkflow": ["output"],
         "switch": ["cases", "expression"],
         "transform": ["aggregates", "expression", "groupBy", "outputMapping"],
     }

@@ -5,7 +5,10 @@ import json
 from collections.abc import AsyncGenerator
 from dataclasses import replace
 from datetime import timedelta
+from email import message_from_bytes
+from email.message import Message
 from email.utils import format_datetime
+from typing import cast
 
 import pytest
 
@@ -142,7 +145,12 @@ async def test_query_parameters_are_added_to_the_url(world: NodeWorld, server: S
         ({}, b"", "auto", ""),
         ({"content-type": "text/plain; charset=latin-1"}, b"Gr\xfc\xdfe", "auto", "Grüße"),
         ({"content-type": "text/plain; charset=martian"}, b"x", "auto", "x"),
-        ({"content-type": "application/octet-stream"}, b"a\x00\xff", "auto", "a\ufffd\ufffd"),
+        ({"content-type": "text/plain"}, b"a\x00\xff", "auto", "a\ufffd\ufffd"),
+        ({"content-type": "application/octet-stream"}, b"a\x00\xff", "text", "a\ufffd\ufffd"),
+        ({"content-type": "application/octet-stream"}, b"", "auto", None),
+        ({"content-type": "application/xml"}, b"<a/>", "auto", "<a/>"),
+        ({}, b'<a x="1"><b>1</b><b/>t</a>', "xml", {"a": {"@x": "1", "b": ["1", None], "#text": "t"}}),
+        (JSON_HEADERS, b"[1]", "none", None),
     ],
 )
 async def test_an_answer_is_read_by_its_content_type_or_as_told(
@@ -155,6 +163,80 @@ async def test_an_answer_is_read_by_its_content_type_or_as_told(
     assert isinstance(outcome, Completed)
     assert isinstance(outcome.output, dict)
     assert outcome.output["body"] == body
+
+
+@pytest.mark.parametrize(
+    ("body_type", "body", "content_type", "sent"),
+    [
+        ("json", "text", "application/json", b'"text"'),
+        ("form", {"a": "1 2", "b": [1, None, True]}, "application/x-www-form-urlencoded", b"a=1+2&b=1&b=true"),
+        ("text", {"a": 1}, "text/plain; charset=utf-8", b'{"a":1}'),
+        ("xml", {"a": {"@x": 1, "b": [1, "<&>"]}}, "application/xml",
+         b'<?xml version="1.0" encoding="utf-8"?>\n<a x="1"><b>1</b><b>&lt;&amp;&gt;</b></a>'),
+        ("xml", "<a/>", "application/xml", b"<a/>"),
+        ("none", {"a": 1}, None, b""),
+    ],
+)  # fmt: skip
+async def test_the_body_type_decides_how_a_body_is_written(
+    world: NodeWorld, server: Server, body_type: str, body: JSON, content_type: str | None, sent: bytes
+) -> None:
+    await world.run("http", {"method": "POST", "url": server.url, "bodyType": body_type, "body": body})
+
+    [request] = server.received
+    assert (request.headers.get("content-type"), request.body) == (content_type, sent)
+
+
+async def test_a_multipart_body_is_a_form_that_no_value_breaks_out_of(world: NodeWorld, server: Server) -> None:
+    hostile = 'x"\r\nContent-Type: text/html\r\n\r\n'
+    body: JSONObject = {"a": ["1", 2, None], hostile: "--weir-\r\n", "data": {"n": [1]}}
+
+    await world.run("http", {"method": "POST", "url": server.url, "bodyType": "multipart", "body": body})
+
+    [request] = server.received
+    message = message_from_bytes(f"Content-Type: {request.headers['content-type']}\r\n\r\n".encode() + request.body)
+    parts = cast("list[Message]", message.get_payload())
+    assert [
+        (part.get_param("name", header="content-disposition"), part.get_content_type(), part.get_payload(decode=True))
+        for part in parts
+    ] == [
+        ("a", "text/plain", b"1"),
+        ("a", "text/plain", b"2"),
+        ("x%22%0D%0AContent-Type: text/html%0D%0A%0D%0A", "text/plain", b"--weir-\r\n"),
+        ("data", "application/json", b'{"n":[1]}'),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("body_type", "body"),
+    [("multipart", "text"), ("binary", "text"), ("xml", {"a": 1, "b": 2}), ("xml", [1]), ("xml", {"a b": 1}),
+     ("json", 10**30), ("binary", {"$file": "nonsense"})],
+)  # fmt: skip
+async def test_a_body_that_cannot_be_written_is_not_sent(
+    world: NodeWorld, server: Server, body_type: str, body: JSON
+) -> None:
+    outcome = await failed(world, {"method": "POST", "url": server.url, "bodyType": body_type, "body": body})
+
+    assert (outcome.code, outcome.retryable, server.received) == ("BODY_INVALID", False, [])
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        b'<!DOCTYPE a [<!ENTITY b "c">]><a>&b;</a>',
+        b'<!DOCTYPE a SYSTEM "http://127.0.0.1/x.dtd"><a/>',
+        b"<a>" * 101 + b"</a>" * 101,
+        b"<a>" + b"<b/>" * 50_001 + b"</a>",
+        b"<a>",
+        b"",
+        b"\xff\xfe<",
+    ],
+)
+async def test_xml_that_is_none_or_hostile_is_refused(world: NodeWorld, server: Server, document: bytes) -> None:
+    server.answers["/"] = Answer(body=document)
+
+    outcome = await failed(world, {"url": f"{server.url}/", "responseType": "xml"})
+
+    assert (outcome.code, outcome.retryable) == ("RESPONSE_NOT_XML", False)
 
 
 @pytest.mark.parametrize("response_type", ["auto", "json"])
@@ -183,6 +265,27 @@ async def test_an_unexpected_status_is_an_error_with_what_came(
         retryable,
         {"status": status, "body": "no"},
     )
+
+
+@pytest.mark.parametrize(
+    ("status", "expect", "fine"),
+    [
+        (404, ["4xx"], True),
+        (500, ["4xx"], False),
+        (250, ["200-250"], True),
+        (251, ["200-250", 404], False),
+        (404, ["200-250", 404], True),
+        (299, [], True),
+    ],
+)
+async def test_ranges_of_statuses_may_be_expected(
+    world: NodeWorld, server: Server, status: int, expect: JSON, fine: bool
+) -> None:
+    server.answers["/"] = Answer(status=status)
+
+    outcome = await world.run("http", {"url": f"{server.url}/", "expect": expect})
+
+    assert isinstance(outcome, Completed) is fine
 
 
 async def test_expected_statuses_are_no_error_and_others_are(world: NodeWorld, server: Server) -> None:
@@ -242,7 +345,7 @@ async def test_the_nodes_timeout_bounds_the_request(world: NodeWorld, server: Se
 
 async def test_a_private_address_is_refused_for_good_with_a_remedy(world: NodeWorld, server: Server) -> None:
     strict = Outgoing()
-    outcome = await failed(replace(world, http=strict), {"url": server.url})
+    outcome = await failed(replace(world, supplies=replace(world.supplies, http=strict)), {"url": server.url})
     await strict.close()
 
     assert (outcome.code, outcome.retryable) == ("ADDRESS_REFUSED", False)
@@ -257,8 +360,11 @@ async def test_a_private_address_is_refused_for_good_with_a_remedy(world: NodeWo
         ({"url": "example.com"}, ["config.url"]),
         ({"url": "https://x", "headers": {"Host": "y", "Idempotency-Key": "z", "a": [1]}},
          ["config.headers.a", "config.headers.Host", "config.headers.Idempotency-Key"]),
-        ({"url": "https://x", "method": "FETCH", "expect": [99], "query": {"a": {}}},
-         ["config.method", "config.query.a", "config.expect.0"]),
+        ({"url": "https://x", "method": "FETCH", "expect": [99, "6xx", "4xx"], "query": {"a": {}}},
+         ["config.method", "config.query.a", "config.expect.0", "config.expect.1"]),
+        ({"url": "orders", "connection": "shop"}, []),
+        ({"url": "https://x", "bodyType": "yaml", "responseType": "yaml"},
+         ["config.bodyType", "config.responseType"]),
     ],
 )  # fmt: skip
 def test_a_request_that_makes_no_sense_is_found_before_it_is_sent(config: JSONObject, expected: list[str]) -> None:

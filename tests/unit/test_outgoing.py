@@ -7,7 +7,8 @@ from ipaddress import ip_address
 
 import pytest
 
-from jobs.outgoing import Outgoing, OutgoingError, OutgoingRequest, OutgoingResponse, refused
+from jobs.addresses import refused
+from jobs.outgoing import Outgoing, OutgoingError, OutgoingRequest, OutgoingResponse
 from tests.unit.http_server import Answer, Received, Server, http_server
 
 

@@ -31,7 +31,7 @@ def program(
 ) -> NodeProgram:
     node = Node(id="price", kind=kind, retry=retry, on_error=on_error, config=config or {})
     stored = StoredDefinition(definition=Definition(graph=Graph(nodes=(node,))), workflow_name="Prices")
-    return compile_program(stored, CATALOG).nodes["price"]
+    return compile_program(stored, CATALOG).bodies[()].nodes["price"]
 
 
 def recorded(node: NodeProgram, outcome: Outcome, *, attempt: int = 1, decisions: JSONObject | None = None) -> Record:

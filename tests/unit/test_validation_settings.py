@@ -61,7 +61,6 @@ def test_settings_are_checked() -> None:
         ("BAD_SETTING", None, "settings.concurrency.max"),
         ("BAD_SETTING", None, "settings.concurrency.perMinute"),
         ("NOT_AVAILABLE", None, "settings.onError.strategy"),
-        ("NOT_AVAILABLE", None, "settings.concurrency"),
         ("NOT_AVAILABLE", None, "settings.onError.handler"),
     ]
 

@@ -1,0 +1,124 @@
+"""What grows while a graph is walked: one scope per pass through a graph, and the loop that makes scopes of a body.
+
+Both change in place inside a Draft and are copied when a State is made.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Self
+
+from domain.engine.outcomes import Cause, ErrorHandling
+from domain.json import JSON, JSONObject
+
+ROOT = ""
+"""The scope of the execution itself."""
+
+Trail = tuple[str, ...]
+"""The node ids of the containers around a graph, outermost first; empty for the execution's own graph."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    error: JSONObject
+    path: str | None
+
+
+@dataclass(slots=True, kw_only=True)
+class Scope:
+    """One pass through a graph: the execution's own, or one iteration of a body.
+
+    `prefix`: what the paths of its steps begin with (`loop[3].`). `owner`: the path of the step whose body it is.
+    `edges`: settled edges of the current pass, the source's path when taken, None when dead.
+    `fired`: the current activation of a node, absent while it waits for its edges. `generations`: activations so far.
+    `arrived`: (taken, dead) incoming edges of a node. `passes`: how often a back edge was taken.
+    `view`: what expressions see as `steps`. `tolerated`: failures borne by a merge or a parallel, by its id.
+    `paths`: its steps, in an iteration. `active`: how many of them are open. `over`: the iteration has ended.
+    """
+
+    prefix: str = ROOT
+    trail: Trail = ()
+    owner: str | None = None
+    index: int = 0
+    edges: dict[int, str | None] = field(default_factory=dict[int, "str | None"])
+    fired: dict[str, str] = field(default_factory=dict[str, str])
+    generations: dict[str, int] = field(default_factory=dict[str, int])
+    arrived: dict[str, tuple[int, int]] = field(default_factory=dict[str, tuple[int, int]])
+    passes: dict[int, int] = field(default_factory=dict[int, int])
+    view: dict[str, JSON] = field(default_factory=dict[str, JSON])
+    results: dict[str, JSON] = field(default_factory=dict[str, JSON])
+    tolerated: dict[str, tuple[Failure, ...]] = field(default_factory=dict[str, tuple[Failure, ...]])
+    failure: Failure | None = None
+    paths: list[str] = field(default_factory=list[str])
+    active: int = 0
+    over: bool = False
+
+    def copy(self) -> Self:
+        return replace(
+            self,
+            edges=dict(self.edges),
+            fired=dict(self.fired),
+            generations=dict(self.generations),
+            arrived=dict(self.arrived),
+            passes=dict(self.passes),
+            view=dict(self.view),
+            results=dict(self.results),
+            tolerated=dict(self.tolerated),
+            paths=list(self.paths),
+        )
+
+
+@dataclass(slots=True, kw_only=True)
+class Loop:
+    """The iterations of one step with a body. `started` and `ended` count them; `good` those without a failure.
+
+    `results` by iteration. `due`: what the step is to be resumed with. `over`: no further iteration begins.
+    """
+
+    items: Sequence[JSON] | None = None
+    count: int | None = None
+    concurrency: int = 1
+    error_handling: ErrorHandling = ErrorHandling.STOP
+    ask: bool = False
+    enough: int | None = None
+    keep_last: bool = False
+    started: int = 0
+    ended: int = 0
+    good: int = 0
+    results: dict[int, JSON] = field(default_factory=dict[int, JSON])
+    due: Cause | None = None
+    over: bool = False
+
+    @property
+    def more(self) -> int | None:
+        """How many iterations have not begun, None when nobody knows."""
+        return None if self.count is None else self.count - self.started
+
+    @property
+    def in_order(self) -> Sequence[JSON]:
+        return [self.results[index] for index in sorted(self.results)]
+
+    def item(self, index: int) -> JSON:
+        return self.items[index] if self.items is not None else index
+
+    def copy(self) -> Self:
+        return replace(self, results=dict(self.results))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Undo:
+    """A finished step that can be undone: what its compensation sees."""
+
+    path: str
+    node: str
+    trail: Trail
+    input: JSON
+    output: JSON
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alarm:
+    """When what the `parallel` step at `path` has begun must have come together."""
+
+    path: str
+    at: datetime

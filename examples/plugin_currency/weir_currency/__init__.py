@@ -1,0 +1,1 @@
+"""Amounts of money in other currencies, as a node kind for Weir."""

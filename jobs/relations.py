@@ -1,0 +1,82 @@
+"""What an execution's events mean for others: its parent, its children, its failure handler, the tasks it left open."""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Protocol
+
+from domain.engine.commands import CancelStep, Command, Finish
+from domain.engine.events import Event, EventKind
+from domain.engine.ports import Append, Finished, InboxKind, Post
+from domain.engine.state import StepState
+from domain.ids import ExecutionId, TenantId, decode, encode
+from domain.starts import NewExecution
+from jobs.runs import Run
+
+_SETTLES = (EventKind.STEP_COMPLETED, EventKind.STEP_FAILED, EventKind.STEP_SKIPPED)
+_TASK = "task:"
+_REASON = "The execution that began it no longer wants it"
+
+
+class FailureHandlers(Protocol):
+    async def prepare(self, run: Run, finish: Finish) -> NewExecution | None:
+        """The execution of the workflow's failure handler, not begun yet; None when it cannot be begun."""
+        ...
+
+
+def ended_children(commands: Sequence[Command]) -> Iterator[Post]:
+    """The children whose steps are no longer wanted are to be cancelled."""
+    for command in commands:
+        if isinstance(command, CancelStep) and command.child is not None:
+            yield Post(
+                execution_id=ExecutionId(decode("execution", command.child)),
+                kind=InboxKind.CANCEL,
+                key="parent",
+                payload={"reason": _REASON},
+            )
+
+
+def end_told(run: Run, finished: Finished | None) -> Iterator[Post]:
+    """The step that waits for this execution hears of its end."""
+    parent = run.draft.parent
+    if finished is None or parent is None or parent.path is None:
+        return
+    child = encode("execution", run.execution_id)
+    yield Post(
+        execution_id=ExecutionId(decode("execution", parent.execution)),
+        kind=InboxKind.CHILD,
+        key=child,
+        payload={
+            "path": parent.path,
+            "execution": child,
+            "status": finished.status.value,
+            "output": finished.output,
+            "error": finished.error,
+        },
+    )
+
+
+def left_behind(event: Event, before: StepState | None, commands: Sequence[Command]) -> list[str]:
+    """The paths of steps that are over with this event and whose tasks are nobody's any more."""
+    paths = [
+        command.path
+        for command in commands
+        if isinstance(command, CancelStep) and any(name.startswith(_TASK) for name in command.signals)
+    ]
+    wait = before.wait if before is not None and event.kind in _SETTLES else None
+    if wait is not None and event.path is not None and any(name.startswith(_TASK) for name in wait.signals):
+        paths.append(event.path)
+    return paths
+
+
+class Relatives:
+    """Rings for whom durable appends have begun or told something: implements the journal's `on_committed`."""
+
+    def __init__(self, ring: Callable[[TenantId, Sequence[ExecutionId]], None]) -> None:
+        self._ring = ring
+
+    def committed(self, appends: Sequence[Append]) -> None:
+        for append in appends:
+            if not append.related:
+                continue
+            ids = [child.id for child in append.children] + [post.execution_id for post in append.posts]
+            if ids:
+                self._ring(append.tenant_id, ids)
