@@ -95,7 +95,10 @@ def _answer(pipe: int, most: int, deadline: float) -> tuple[bytes, bytes]:
     chunks: list[bytes] = []
     size = 0
     while (left := deadline - time.monotonic()) > 0:
-        if not select.select([pipe], [], [], left)[0]:
+        ready = select.select([pipe, 0], [], [], left)[0]
+        if 0 in ready:
+            raise SystemExit  # nobody asks while we work: whoever asked is gone
+        if not ready:
             break
         chunk = os.read(pipe, 1_048_576)
         if not chunk:

@@ -275,7 +275,7 @@ edges:
             [
                 "ERROR at node hold, config.timeout: timeout should be greater than 0, not -1",
                 "ERROR at node odd, kind: There is no node kind 'nothing'",
-                "Known: delay, end, fail,",
+                "Known: ai, approval, cancel,",
                 "there is no node 'nowhere'",
                 "WARNING at node odd",
             ],
