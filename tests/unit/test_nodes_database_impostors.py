@@ -19,7 +19,6 @@ GREETING += b"saltsaltsalt\x00mysql_native_password\x00"
 SAID = {
     "nothing": b"",
     "text": b"HTTP/1.1 400 Bad Request\r\n\r\n",
-    "zeros": b"\x00" * 10_000,
     "ones": b"\xff" * 10_000,
     "a message of 2 GiB": b"R\x7f\xff\xff\xff" + b"x" * 100_000,
     "no such authentication": b"R\x00\x00\x00\x08\x00\x00\x00\x63",
