@@ -7,37 +7,52 @@ from typing import cast
 class Meter(asyncio.Protocol):
     """Stands between a transport and a driver's protocol; ends the connection after `most` bytes.
 
-    Made with `Meter.on(transport, …)` once the driver is connected. `exceeded` says why the connection ended.
+    Given to a loop as a protocol, or put on with `Meter.on` once the driver is connected.
+    `exceeded` says why the connection ended.
     """
 
-    def __init__(self, inner: asyncio.Protocol, transport: asyncio.Transport, most: int) -> None:
-        self._inner = inner
-        self._transport = transport
+    def __init__(self, inner: asyncio.Protocol, most: int) -> None:
+        self.inner = inner
         self._left = most
+        self._transport: asyncio.Transport | None = None
         self.exceeded = False
 
     @classmethod
     def on(cls, transport: asyncio.Transport, most: int) -> "Meter":
-        meter = cls(cast("asyncio.Protocol", transport.get_protocol()), transport, most)
-        transport.set_protocol(meter)
+        meter = cls(cast("asyncio.Protocol", transport.get_protocol()), most)
+        meter.put_on(transport)
         return meter
+
+    def put_on(self, transport: asyncio.Transport) -> None:
+        """For a transport that `inner` has been told of already."""
+        self._transport = transport
+        transport.set_protocol(self)
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)
+        self.inner.connection_made(transport)
 
     def data_received(self, data: bytes) -> None:
         self._left -= len(data)
         if self._left < 0:
             self.exceeded = True
-            self._transport.abort()
+            self.abort()
         else:
-            self._inner.data_received(data)
+            self.inner.data_received(data)
+
+    def abort(self) -> None:
+        """Ends the connection; the driver hears of it as of any other loss."""
+        if self._transport is not None:
+            self._transport.abort()
 
     def eof_received(self) -> bool | None:
-        return self._inner.eof_received()
+        return self.inner.eof_received()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._inner.connection_lost(exc)
+        self.inner.connection_lost(exc)
 
     def pause_writing(self) -> None:
-        self._inner.pause_writing()
+        self.inner.pause_writing()
 
     def resume_writing(self) -> None:
-        self._inner.resume_writing()
+        self.inner.resume_writing()

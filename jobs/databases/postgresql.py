@@ -13,8 +13,8 @@ from asyncpg.types import Type
 
 from jobs.addresses import AddressGuard, shown
 from jobs.databases.failures import CONSTRAINT_REMEDY, READ_ONLY_REMEDY, TIMEOUT_REMEDY, DatabaseFailed
-from jobs.databases.metering import Meter
 from jobs.databases.postgresql_values import bind
+from jobs.databases.postgresql_wire import WireLoop
 from jobs.databases.queries import WIRE_BYTES, Query, Server
 from jobs.databases.results import Result, too_large
 from jobs.databases.statements import invalid
@@ -38,7 +38,7 @@ async def run(server: Server, query: Query, guard: AddressGuard) -> Result:
     """Raises DatabaseFailed, AddressRefused, Unreachable and TimeoutError."""
     if query.statement.keyword in _UNSPOKEN:
         raise invalid(f"{query.statement.keyword} cannot be run here", "Each statement is a transaction of its own.")
-    async with _connected(server, query, guard) as connection, _metered(connection):
+    async with _connected(server, query, guard) as connection:
         try:
             await connection.execute(_opening(query))
             statement = await connection.prepare(query.statement.text(lambda slot: f"${slot + 1}"))
@@ -117,6 +117,8 @@ def _members(value: object) -> object:
 async def _connected(server: Server, query: Query, guard: AddressGuard) -> AsyncGenerator[_Connection]:
     """A connection to a checked address, closed at the end; broken off when the work in it failed."""
     addresses = await guard.addresses(server.host, server.port)
+    tls = _tls(server)
+    loop = WireLoop(tls=tls is not False, most=WIRE_BYTES)
     try:
         connection: _Connection = await asyncpg.connect(
             host=list(addresses),
@@ -124,7 +126,8 @@ async def _connected(server: Server, query: Query, guard: AddressGuard) -> Async
             user=server.user,
             password=server.password,
             database=server.database,
-            ssl=_tls(server),
+            ssl=tls,
+            loop=cast("asyncio.AbstractEventLoop", loop),
             timeout=min(query.timeout, _CONNECT_SECONDS),
             statement_cache_size=0,
             server_settings={"application_name": "weir"},
@@ -133,26 +136,15 @@ async def _connected(server: Server, query: Query, guard: AddressGuard) -> Async
         raise _no_connection(server, error) from None
     try:
         yield connection
-    except BaseException:
+    except BaseException as error:
         connection.terminate()
+        if loop.exceeded and isinstance(error, DatabaseFailed):
+            raise too_large() from None
         raise
     try:
         await connection.close(timeout=_CLOSE_SECONDS)
     except (TimeoutError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
         connection.terminate()  # the transaction has ended: whether the farewell arrives does not matter
-
-
-@asynccontextmanager
-async def _metered(connection: _Connection) -> AsyncGenerator[None]:
-    # asyncpg takes neither a connected transport nor a limit of its own, so the one it has made is tapped.
-    transport = cast("asyncio.Transport", cast("Any", connection)._transport)
-    meter = Meter.on(transport, WIRE_BYTES)
-    try:
-        yield
-    except DatabaseFailed:
-        if meter.exceeded:
-            raise too_large() from None
-        raise
 
 
 def _tls(server: Server) -> ssl.SSLContext | bool:

@@ -45,7 +45,11 @@ async def test_an_execution_that_exceeds_its_timeout_fails_and_stops_what_runs(
         status="FAILED", code="EXECUTION_TIMEOUT", message="The execution took longer than its timeout"
     )
     await server.lost("/slow")
-    assert await engine.trail(execution) == [("STEP_COMPLETED", "start"), ("EXECUTION_FAILED", None)]
+    assert await engine.trail(execution) == [
+        ("STEP_COMPLETED", "start"),
+        ("TIMED_OUT", None),
+        ("EXECUTION_FAILED", None),
+    ]
 
 
 async def test_an_execution_that_was_let_go_still_fails_at_its_timeout(engine: EngineRoom) -> None:
@@ -62,7 +66,7 @@ async def test_an_execution_that_is_overdue_when_it_is_claimed_starts_nothing(ro
 
     async with room.running():
         assert (await room.ending(execution)).code == "EXECUTION_TIMEOUT"
-    assert await room.trail(execution) == [("EXECUTION_FAILED", None)]
+    assert await room.trail(execution) == [("TIMED_OUT", None), ("EXECUTION_FAILED", None)]
 
 
 async def test_a_fail_node_ends_the_execution_and_stops_what_runs(engine: EngineRoom, server: LocalServer) -> None:

@@ -22,6 +22,10 @@ ALL = [
     "0005_files",
     "0006_tasks",
     "0007_limits",
+    "0008_branches",
+    "0009_environments",
+    "0010_test_mode",
+    "0011_results",
 ]
 OBJECTS = """
     SELECT relkind::text || ' ' || relname FROM pg_class WHERE relnamespace = 'public'::regnamespace

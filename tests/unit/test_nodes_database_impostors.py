@@ -20,6 +20,8 @@ SAID = {
     "nothing": b"",
     "text": b"HTTP/1.1 400 Bad Request\r\n\r\n",
     "ones": b"\xff" * 10_000,
+    "zeros": bytes(10_000),
+    "zeros after a login": b"R\x00\x00\x00\x08\x00\x00\x00\x00Z\x00\x00\x00\x05I" + bytes(10_000),
     "a message of 2 GiB": b"R\x7f\xff\xff\xff" + b"x" * 100_000,
     "no such authentication": b"R\x00\x00\x00\x08\x00\x00\x00\x63",
     "a greeting cut short": GREETING[:30],

@@ -1,0 +1,12 @@
+"""To be filled."""
+
+from typing import ClassVar
+
+from tortoise import migrations
+from tortoise.migrations.operations import Operation
+
+
+class Migration(migrations.Migration):
+    dependencies = [("weir", "0010_test_mode")]
+
+    operations: ClassVar[list[Operation]] = []
