@@ -244,7 +244,8 @@ async def _listening(arq: ArqRedis, executor: Executor, queue: str) -> None:
         finally:
             jobs = asyncio.gather(*worker.tasks.values(), return_exceptions=True)
             with suppress(TimeoutError):  # to cancel one at once would orphan what arq shields of it
-                await asyncio.wait_for(jobs, 1.0)
+                async with asyncio.timeout(1.0):
+                    await jobs
         await asyncio.sleep(0.5)
 
 

@@ -175,7 +175,8 @@ async def _ready(process: Process, said: IO[bytes]) -> str:
     """The address that the process says it is ready at."""
     assert process.stdout is not None
     try:
-        line = (await asyncio.wait_for(process.stdout.readline(), _PATIENCE)).decode()
+        async with asyncio.timeout(_PATIENCE):
+            line = (await process.stdout.readline()).decode()
     except TimeoutError:
         line = ""
     word, _, url = line.strip().partition(" ")

@@ -75,7 +75,8 @@ class PostgresJournal:
         self._gathered.set()
         if self._writer is not None:
             try:
-                await asyncio.wait_for(self._writer, patience)
+                async with asyncio.timeout(patience):
+                    await self._writer
             except TimeoutError:
                 log.error("the journal was closed before the database took everything")
 

@@ -228,7 +228,8 @@ class Executor:
     async def _reading(self) -> None:
         while True:
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._mail.wait(), _LOOK)
+                async with asyncio.timeout(_LOOK):
+                    await self._mail.wait()
             self._mail.clear()
             if not self._runs and self._pulse.lapses == self._lapses:
                 continue
@@ -368,7 +369,8 @@ class Executor:
             if remaining <= 0:
                 break
             try:
-                await asyncio.wait_for(self._empty.wait(), min(remaining, 0.1))
+                async with asyncio.timeout(min(remaining, 0.1)):
+                    await self._empty.wait()
             except TimeoutError:
                 continue
         for run in list(self._runs.values()):

@@ -122,7 +122,8 @@ class RedisLiveFeed:
     async def _acknowledged(self, topic: _Topic) -> None:
         """Without Redis the watcher goes on all the same: the slow look keeps it going."""
         try:
-            await asyncio.wait_for(topic.acknowledged.wait(), _LOOK)
+            async with asyncio.timeout(_LOOK):
+                await topic.acknowledged.wait()
         except TimeoutError:
             log.warning("Redis has not acknowledged a subscription; reading the log instead")
             topic.acknowledged.set()  # when it does so at last, there was a gap

@@ -132,7 +132,8 @@ class SandboxProcess:
             if self._process.stdin:
                 self._process.stdin.close()
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._process.wait(), GRACE_SECONDS)
+                async with asyncio.timeout(GRACE_SECONDS):
+                    await self._process.wait()
         if self.alive:
             self._process.kill()
         await self._process.wait()
