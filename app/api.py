@@ -29,14 +29,18 @@ from db import statements
 from db.connections import EnginePool, app_database, current_tenant, engine_pool
 from db.data_keys import Keyring
 from db.dead_letters import DeadLetters
+from db.environments import Environments
 from db.executions import Executions
 from db.files import Files, PostgresFiles
 from db.identity import Accounts, ApiKeys, RefreshTokens, Tenants
 from db.inbox import PostgresInbox
 from db.limits import Queues
 from db.log import Log, heads
+from db.placements import StartPlacements
+from db.promotions import Promotions
 from db.service_connections import ServiceConnections
 from db.service_connections_step import StepConnections
+from db.splits import Splits
 from db.starts import PostgresStarts
 from db.tasks import Tasks
 from db.tasks_answers import PostgresTaskAnswers
@@ -77,6 +81,10 @@ def stores_of(tenant_id: TenantId, *, keys: Keyring, tenant_concurrency: int | N
         workflows=workflows,
         workflow_writer=workflows,
         versions=Versions(tenant_id),
+        environments=Environments(tenant_id),
+        promotions=Promotions(tenant_id),
+        splits=Splits(tenant_id),
+        placements=StartPlacements(tenant_id),
         executions=Executions(tenant_id),
         queues=Queues(tenant_id, tenant_concurrency=tenant_concurrency),
         dead_letters=DeadLetters(tenant_id),

@@ -27,6 +27,7 @@ COMMANDS = {
     "migrate": Entry(target="app.cli_migrate:migrate", summary="Bring the database to the current schema."),
     "tenant-limits": Entry(target="app.cli_limits:tenant_limits", summary="Show or set what a tenant may use."),
     "export-schema": Entry(target="app.cli_schema:export_schema", summary="Write schema.graphql."),
+    "export-docs": Entry(target="app.cli_docs:export_docs", summary="Write the pages that are made from the code."),
     "bench": Entry(target="app.cli_bench:bench", summary="Measure this machine."),
     "doctor": Entry(target="app.cli_doctor:doctor", summary="Say what is there and what is wrong."),
     "check": Entry(target="app.cli_check:check", summary="Format, lint, types, import rules, drift, tests."),

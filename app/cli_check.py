@@ -33,6 +33,11 @@ STEPS = (
         remedy="./weir export-schema, and look at the difference",
     ),
     Step(
+        name="docs drift",
+        arguments=("-m", "app.cli", "export-docs", "--check"),
+        remedy="./weir export-docs, and look at the difference",
+    ),
+    Step(
         name="migrations drift",
         arguments=("-m", "app.cli", "migrate", "--check"),
         remedy="write the migration that the models ask for",

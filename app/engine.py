@@ -51,6 +51,7 @@ from jobs.programs import Programs
 from jobs.publisher import Publisher
 from jobs.queue import QUEUE, ArqDoorbell, redis_settings, serialize
 from jobs.relations import Relatives
+from jobs.result_cache import RedisResults
 from jobs.runs import Run
 from jobs.sandbox.evaluator import Evaluator
 from jobs.sandbox.sandbox import Sandbox
@@ -111,7 +112,7 @@ async def running_engine(
         doorbell = ArqDoorbell(arq, options.queue)
         relatives = Relatives(lambda tenant, ids: executor.begun(tenant, ids, doorbell))
         durable = _tee(_tee(_tee(publisher.committed, ownership.committed), relatives.committed), options.watch)
-        journal = PostgresJournal(pool, on_committed=durable)
+        journal = PostgresJournal(pool, on_committed=durable, on_touched=lambda touched: relatives.woken(touched.woken))
         journal.start()
         stack.push_async_callback(journal.close)  # before the worker signs off, else its last events are refused
         sandbox = await stack.enter_async_context(Sandbox())
@@ -145,7 +146,7 @@ async def running_engine(
         executor.attach(
             Driver(
                 journal=journal,
-                steps=_step_runner(settings, options.public_url, supplies, master_key),
+                steps=_step_runner(settings, options.public_url, supplies, master_key, arq),
                 announcer=_Announcers((publisher, *options.announcers)),
                 clock=utc_now,
                 draw=random.random,
@@ -172,7 +173,9 @@ async def running_engine(
         yield Engine(worker=worker, executor=executor, pool=pool, doorbell=doorbell, evaluator=evaluator)
 
 
-def _step_runner(settings: Settings, public_url: str, supplies: Supplies, master_key: bytes) -> StepRunner:
+def _step_runner(
+    settings: Settings, public_url: str, supplies: Supplies, master_key: bytes, arq: ArqRedis
+) -> StepRunner:
     secret = derived(master_key, "resume token")
 
     def callback_url(callback: Callback) -> str:
@@ -183,6 +186,7 @@ def _step_runner(settings: Settings, public_url: str, supplies: Supplies, master
         services=lambda tenant: StepServices(tenant=tenant, supplies=supplies),
         callback_url=callback_url,
         max_output_bytes=settings.max_output_bytes,
+        results=partial(RedisResults, arq),
     )
 
 

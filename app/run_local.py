@@ -239,6 +239,7 @@ class _LocalRun:
             tenant_id=tenant_id,
             workflows=stores.workflows,
             versions=stores.versions,
+            placements=stores.placements,
             executions=stores.executions,
             starts=services.starts,
             doorbell=services.doorbell,

@@ -20,6 +20,7 @@ SELECT x.id, x.workflow_id, x.finished_at, x.error::text AS error, d.dismissed_a
 _FROM = """
 FROM execution AS x LEFT JOIN dead_letter_dismissal AS d ON d.execution_id = x.id
 WHERE x.tenant_id = $1 AND x.status = 'FAILED' AND x.parent_id IS NULL AND NOT x.draft
+AND NOT x.test
 """
 _OPEN = """
 AND d.execution_id IS NULL

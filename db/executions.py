@@ -11,14 +11,14 @@ from db.partitions import first_id
 from db.statements import Row, fetch, fetch_value
 from domain.engine.ports import ExecutionStatus
 from domain.executions import Execution, ExecutionFilter, ExecutionOrder
-from domain.ids import ExecutionId, TenantId, TriggerId, VersionId, WorkflowId
+from domain.ids import ExecutionId, SplitId, TenantId, TriggerId, VersionId, WorkflowId
 from domain.paging import Direction, Page, Slice, cut
 from domain.starts import TriggerType
 
 _SELECT = """
 SELECT id, workflow_id, version_id, status, priority, created_at, started_at, finished_at, cancel_requested_at,
 output::text AS output, error::text AS error, trigger_type, triggered_by, trigger_id, retry_of, root_of, parent_id,
-parent_path, draft FROM execution WHERE
+parent_path, draft, coalesce(environment, 'default') AS environment, split_id, test FROM execution WHERE
 """
 _COUNT = "SELECT count(*) FROM execution WHERE "
 _SKEW = timedelta(hours=1)
@@ -65,6 +65,12 @@ class _Where:
             self.add("status = ANY(%::text[])", [status.value for status in chosen.status])
         if chosen.trigger_type:
             self.add("trigger_type = ANY(%::text[])", [each.value for each in chosen.trigger_type])
+        if chosen.version_id is not None:
+            self.add("version_id = %", chosen.version_id)
+        if chosen.environment is not None:
+            self.add("coalesce(environment, 'default') = %", chosen.environment)
+        if chosen.test is not None:
+            self.add("test = %", chosen.test)
         if chosen.retry_of is not None:
             self.add("retry_of = %", chosen.retry_of)
         if chosen.since is not None:
@@ -104,6 +110,9 @@ def _execution(row: Row) -> Execution:
         parent_id=_execution_id(row["parent_id"]),
         parent_path=row["parent_path"],
         draft=row["draft"],
+        environment=row["environment"],
+        split_id=SplitId(row["split_id"]) if row["split_id"] else None,
+        test=row["test"],
     )
 
 

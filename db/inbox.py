@@ -27,10 +27,14 @@ WITH message AS (
     SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[]) WITH ORDINALITY
         AS m (execution_id, kind, key, payload, number)
 ), taken AS (
-    SELECT number, execution_id, kind, key FROM message AS m
-    WHERE kind = 'signal' AND EXISTS (
+    SELECT number, execution_id, kind, key
+    FROM message AS m JOIN (VALUES
+        ('signal', 'SIGNAL_RECEIVED'), ('variable', 'VARIABLE_SET'), ('cancel', 'CANCEL_REQUESTED'),
+        ('pause', 'PAUSED'), ('resume', 'RESUMED'), ('skip', 'STEP_SKIPPED')
+    ) AS said (kind, event) USING (kind)
+    WHERE EXISTS (
         SELECT FROM execution_event AS e
-        WHERE e.execution_id = m.execution_id AND e.kind = 'SIGNAL_RECEIVED' AND e.payload ->> 'key' = m.key
+        WHERE e.execution_id = m.execution_id AND e.kind = said.event AND e.payload ->> 'key' = m.key
     )
 ), posted AS (
     INSERT INTO execution_inbox (execution_id, tenant_id, kind, key, payload, created_at)
@@ -71,8 +75,8 @@ class Message:
 class PostgresInbox:
     """`domain.inbox.Inbox`. Raises ConnectionError when PostgreSQL does not answer; then ask again with the same key.
 
-    A signal's key is remembered by its event, so it is not delivered twice after it was consumed; other kinds may
-    be repeated as soon as the first was consumed.
+    What an event names as its `key` is not delivered twice, not even after it was consumed: every signal's is, and
+    those of other messages whose payload holds it. Without one they may be repeated as soon as the first was consumed.
     """
 
     def __init__(self, pool: "EnginePool") -> None:

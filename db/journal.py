@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, TypeVar
 import asyncpg
 
 from db.journal_batch import APPEND, GIVE_BACK, WRITTEN, Entry, arguments, entry, heads
-from db.journal_relations import is_related, lock, write
+from db.journal_relations import Touched, is_related, lock, write
 from db.outages import OUTAGE, UNSTORABLE
 from domain.engine.ports import Append, JournalRefused, LostOwnership
 from domain.ids import ExecutionId
@@ -43,7 +43,8 @@ class PostgresJournal:
     """`domain.engine.ports.Journal`. Keeps one connection of `pool` from its first batch until `close`.
 
     `on_committed` is called in the event loop, once per batch, with what has become durable, after its futures are
-    resolved. A batch has at most `max_batch` events and 8 MiB, unless it is a single append.
+    resolved; `on_touched` with what a batch did for others. A batch has at most `max_batch` events and 8 MiB, unless
+    it is a single append.
     """
 
     def __init__(
@@ -51,10 +52,12 @@ class PostgresJournal:
         pool: "EnginePool",
         *,
         on_committed: Callable[[Sequence[Append]], None],
+        on_touched: Callable[[Touched], None] = lambda _: None,
         max_batch: int = 5_000,
     ) -> None:
         self._pool = pool
         self._on_committed = on_committed
+        self._on_touched = on_touched
         self._max_batch = max_batch
         self._queue: deque[Entry] = deque()
         self._writing: Sequence[Entry] = ()
@@ -170,10 +173,12 @@ class PostgresJournal:
     ) -> set[ExecutionId]:
         """The same for a batch that begins or tells other executions: all of it is one transaction."""
         async with connection.transaction():
-            await lock(connection, batch)
+            releasing = await lock(connection, batch)
             rows = await statement.fetch(*arguments(batch), timeout=_TIMEOUT)
             refused: set[ExecutionId] = {row["execution_id"] for row in rows}
-            await write(connection, [item.append for item in batch if item.append.execution_id not in refused])
+            written = [item.append for item in batch if item.append.execution_id not in refused]
+            touched = await write(connection, written, releasing)
+        asyncio.get_running_loop().call_soon(self._on_touched, touched)
         return refused
 
     async def _refuse(self, item: Entry, reason: str) -> None:

@@ -2,11 +2,13 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from db.inbox import POST
 from db.journal_batch import Entry
 from db.json_text import dump
+from db.locks import Leaving, Releasing, Woken, begin_release, finish_release
 from db.starts import INSERT, columns
 from domain.engine.ports import Append, Post
 from domain.ids import ExecutionId, TenantId
@@ -29,14 +31,25 @@ def is_related(batch: Iterable[Entry]) -> bool:
     return any(item.append.related for item in batch)
 
 
-async def lock(connection: "Connection", batch: Sequence[Entry]) -> None:
-    """Lock every execution that the batch appends or posts to."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Touched:
+    """Others for whom a batch did something, who are told when it is durable. `woken`: executions that got a lock."""
+
+    woken: Woken = ()
+
+
+async def lock(connection: "Connection", batch: Sequence[Entry]) -> Releasing | None:
+    """Lock every execution that the batch appends or posts to, and the lines of the locks that it gives up."""
+    leaving = _leaving(item.append for item in batch)
+    releasing = await begin_release(connection, leaving) if leaving else None
     ids = {item.append.execution_id for item in batch}
     ids |= {post.execution_id for item in batch for post in item.append.posts}
+    ids |= releasing.rows if releasing is not None else set[ExecutionId]()
     await connection.fetch(_LOCK, list(ids))
+    return releasing
 
 
-async def write(connection: "Connection", appends: Sequence[Append]) -> None:
+async def write(connection: "Connection", appends: Sequence[Append], releasing: Releasing | None) -> Touched:
     """What these appends, which are written, do beyond their own executions. In the appends' transaction."""
     children: dict[TenantId, list[NewExecution]] = defaultdict(list)
     for append in appends:
@@ -50,6 +63,13 @@ async def write(connection: "Connection", appends: Sequence[Append]) -> None:
     settled = [(append.execution_id, path) for append in appends for path in append.settled]
     if settled:
         await _clear(connection, settled)
+    if releasing is None:
+        return Touched()
+    return Touched(woken=await finish_release(connection, releasing, _leaving(appends)))
+
+
+def _leaving(appends: Iterable[Append]) -> list[Leaving]:
+    return [(append.execution_id, path) for append in appends for path in append.releases]
 
 
 async def _clear(connection: "Connection", settled: Sequence[tuple[ExecutionId, str]]) -> None:

@@ -15,6 +15,7 @@ SELECT execution_id, seq, kind, at, epoch, node, path, attempt, payload::text AS
 WHERE tenant_id = $1 AND execution_id
 """
 _AFTER = _SELECT + "= $2 AND seq > $3 ORDER BY seq LIMIT $4"
+_OF_KINDS = _SELECT + "= $2 AND seq > $3 AND kind = ANY($4::text[]) ORDER BY seq LIMIT $5"
 _BEFORE = _SELECT + "= $2 AND seq < coalesce($3, 9223372036854775807) ORDER BY seq DESC LIMIT $4"
 _WHOLE = _SELECT + "= ANY($2::uuid[]) ORDER BY execution_id, seq"
 _COUNT = "SELECT count(*) FROM execution_event WHERE tenant_id = $1 AND execution_id = $2"
@@ -34,6 +35,12 @@ class Log:
 
     async def before(self, execution_id: ExecutionId, seq: int | None, limit: int) -> Sequence[Event]:
         return [_event(row) for row in await fetch(_BEFORE, self._tenant_id, execution_id, seq, limit)]
+
+    async def of_kinds(
+        self, execution_id: ExecutionId, kinds: Sequence[EventKind], seq: int, limit: int
+    ) -> Sequence[Event]:
+        names = [kind.value for kind in kinds]
+        return [_event(row) for row in await fetch(_OF_KINDS, self._tenant_id, execution_id, seq, names, limit)]
 
     async def whole(self, ids: Sequence[ExecutionId]) -> Mapping[ExecutionId, Sequence[Event]]:
         logs: dict[ExecutionId, list[Event]] = {execution_id: [] for execution_id in ids}

@@ -34,21 +34,23 @@ WITH key AS (
 ), started AS (
     INSERT INTO execution (
         id, tenant_id, workflow_id, version_id, priority, created_at, trigger_type, triggered_by, trigger_id,
-        retry_of, root_of, draft, owner, parent_id, parent_path, wants_owner, held
+        retry_of, root_of, draft, owner, parent_id, parent_path, environment, split_id, test, wants_owner, held
     )
     SELECT
         n.id, $1, n.workflow_id, n.version_id, n.priority, n.created_at, n.trigger_type, n.triggered_by, n.trigger_id,
-        n.retry_of, n.root_of, n.draft, n.owner, n.parent_id, n.parent_path, n.start_at IS NULL,
+        n.retry_of, n.root_of, n.draft, n.owner, n.parent_id, n.parent_path, n.environment, n.split_id,
+        n.test, n.start_at IS NULL,
         n.owner IS NULL AND n.parent_id IS NULL AND (
-            coalesce((SELECT max_concurrent IS NOT NULL FROM tenant_limit WHERE tenant_id = $1), $27)
+            coalesce((SELECT max_concurrent IS NOT NULL FROM tenant_limit WHERE tenant_id = $1), $30)
             OR n.workflow_id IN (SELECT workflow_id FROM workflow_limit WHERE tenant_id = $1)
         )
     FROM unnest(
         $7::uuid[], $8::uuid[], $9::uuid[], $10::int[], $11::timestamptz[], $12::text[], $13::text[], $14::uuid[],
-        $15::uuid[], $16::uuid[], $17::boolean[], $18::uuid[], $24::uuid[], $25::text[], $26::timestamptz[]
+        $15::uuid[], $16::uuid[], $17::boolean[], $18::uuid[], $24::uuid[], $25::text[], $26::timestamptz[],
+        $27::text[], $28::uuid[], $29::boolean[]
     ) AS n (
         id, workflow_id, version_id, priority, created_at, trigger_type, triggered_by, trigger_id,
-        retry_of, root_of, draft, owner, parent_id, parent_path, start_at
+        retry_of, root_of, draft, owner, parent_id, parent_path, start_at, environment, split_id, test
     )
     WHERE n.id NOT IN (SELECT execution_id FROM superfluous)
     ON CONFLICT DO NOTHING
@@ -142,4 +144,7 @@ def columns(new: Sequence[NewExecution]) -> tuple[Sequence[object], ...]:
         [each.parent_id for each in new],
         [each.parent_path for each in new],
         [each.start_at for each in new],
+        [each.environment for each in new],
+        [each.split_id for each in new],
+        [each.test for each in new],
     )

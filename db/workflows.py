@@ -14,7 +14,7 @@ from db.versions import insert_version
 from db.violations import violated
 from domain.errors import NotFound
 from domain.formats.stored import definition_from_json, definition_to_json
-from domain.ids import TenantId, VersionId, WorkflowId, encode
+from domain.ids import SplitId, TenantId, VersionId, WorkflowId, encode
 from domain.paging import Page, Slice, cut
 from domain.versions import Version
 from domain.workflows import (
@@ -140,6 +140,7 @@ def _workflow(row: Row) -> Workflow:
         revision=row.revision,
         draft=definition_from_json(row.draft),
         active_version_id=_version_id(row.active_version_id),
+        split_id=SplitId(row.split_id) if row.split_id else None,
         listed=row.listed,
         created_at=row.created_at,
         created_by=row.created_by,

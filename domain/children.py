@@ -5,6 +5,7 @@ from typing import Protocol
 
 from domain.engine.parents import parent_to_json
 from domain.engine.state import Parent
+from domain.environments import DEFAULT, Placed
 from domain.errors import Invalid
 from domain.executions_prepare import Origin, StartRequest, prepare, refuse_status
 from domain.ids import ExecutionId, encode
@@ -22,7 +23,7 @@ MAX_DEPTH = 20
 class Call:
     """`workflow`: a name or a `workflow_…` id. `version` None: the active one. `depth`: the caller's own.
 
-    `path`: the step that waits for the end, None when nobody does.
+    `path`: the step that waits for the end, None when nobody does. `environment`: the caller's own.
     """
 
     workflow: str
@@ -30,6 +31,7 @@ class Call:
     depth: int
     path: str | None = None
     version: int | None = None
+    environment: str = DEFAULT
     input: JSON = None
     variables: JSONObject = field(default_factory=dict[str, JSON])
     type: TriggerType = TriggerType.PARENT
@@ -39,13 +41,17 @@ class Call:
 class Callee:
     workflow: Workflow
     version: Version
+    placed: Placed = field(default_factory=Placed)
 
 
 class Callees(Protocol):
     """One tenant's workflows, as a step may call them."""
 
-    async def find(self, reference: str, version: int | None) -> Callee:
-        """By name or id, with the active version unless a number is given. Raises NotFound, InvalidState."""
+    async def find(self, reference: str, version: int | None, environment: str, key: str) -> Callee:
+        """By name or id, with the version that is active in the environment unless a number is given.
+
+        `key` decides where a split leaves the choice. Raises NotFound, InvalidState.
+        """
         ...
 
 
@@ -75,12 +81,13 @@ class TenantChildren:
                 path=("workflow",),
                 remedy="End the recursion by a condition, or loop instead.",
             )
-        callee = await self.callees.find(call.workflow, call.version)
+        child = ExecutionId(self.ids())
+        callee = await self.callees.find(call.workflow, call.version, call.environment, str(child))
         request = StartRequest(workflow_id=callee.workflow.id, input=call.input, variables=call.variables)
         refuse_status(callee.workflow, request)
         caller = encode("execution", call.caller)
         origin = Origin(by=caller, type=call.type)
-        new = prepare(request, callee.version, origin, ids=self.ids, now=self.clock())
+        new = prepare(request, callee.version, origin, ids=lambda: child, now=self.clock(), placed=callee.placed)
         parent = Parent(execution=caller, path=call.path, depth=call.depth + 1)
         first = replace(new.events[0], payload={**new.events[0].payload, "parent": parent_to_json(parent)})
         return replace(new, events=(first, *new.events[1:]), parent_id=call.caller, parent_path=call.path)

@@ -34,7 +34,7 @@ class DeadLetterState(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeadLetter:
-    """A failed execution that no other one began, drafts left out. `error` is its {code, message, …}.
+    """A failed execution that no other one began, drafts and tests left out. `error` is its {code, message, …}.
 
     `replay_id`: its latest retry. `dismissed_by`: the TypeID of who took it out of the queue.
     """

@@ -83,10 +83,10 @@ class IdempotencyMismatch(Refusal):
 
     code = ErrorCode.IDEMPOTENCY_MISMATCH
 
-    def __init__(self, key: str) -> None:
+    def __init__(self, key: str, *, path: Sequence[str] = ("idempotencyKey",)) -> None:
         super().__init__(
             f"The idempotency key {key!r} was used for a start with another input",
-            path=("idempotencyKey",),
+            path=path,
             remedy="Use a new key, or repeat the first request unchanged.",
         )
 
@@ -137,11 +137,21 @@ class Severity(StrEnum):
     INFO = "INFO"
 
 
+class ValidationLevel(StrEnum):
+    """What a finding is about: whether the document holds together, means something, runs well, is safe."""
+
+    STRUCTURAL = "STRUCTURAL"
+    SEMANTIC = "SEMANTIC"
+    PERFORMANCE = "PERFORMANCE"
+    SECURITY = "SECURITY"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
     """One thing found in a document: where (`node_id`, `path` inside the graph), what, how to mend it."""
 
     severity: Severity = Severity.ERROR
+    level: ValidationLevel = ValidationLevel.STRUCTURAL
     code: str
     message: str
     node_id: str | None = None

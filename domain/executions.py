@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from domain.engine.events import Event
+from domain.engine.events import Event, EventKind
 from domain.engine.ports import ExecutionStatus
-from domain.ids import ExecutionId, TriggerId, VersionId, WorkflowId
+from domain.environments import DEFAULT
+from domain.ids import ExecutionId, SplitId, TriggerId, VersionId, WorkflowId
 from domain.json import JSON, JSONObject
 from domain.paging import Direction, Page, Place, Slice
 from domain.starts import TriggerType
@@ -18,6 +19,7 @@ class Execution:
     """One run of one version. `output` and `error` ({code, message, …}) are set once it is finished.
 
     `triggered_by` is the TypeID of who began it. `retry_of`: the execution this one repeats or continues.
+    `split_id`: the split that has chosen its version.
     """
 
     id: ExecutionId
@@ -39,6 +41,9 @@ class Execution:
     parent_id: ExecutionId | None = None
     parent_path: str | None = None
     draft: bool = False
+    environment: str = DEFAULT
+    split_id: SplitId | None = None
+    test: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +56,9 @@ class ExecutionFilter:
     since: datetime | None = None
     until: datetime | None = None
     retry_of: ExecutionId | None = None
+    version_id: VersionId | None = None
+    environment: str | None = None
+    test: bool | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,6 +101,12 @@ class LogReader(Protocol):
         """Up to `limit` events with a lower seq (None: from the end), the latest first."""
         ...
 
+    async def of_kinds(
+        self, execution_id: ExecutionId, kinds: Sequence[EventKind], seq: int, limit: int
+    ) -> Sequence[Event]:
+        """Up to `limit` events of these kinds with a higher seq, in order."""
+        ...
+
     async def whole(self, ids: Sequence[ExecutionId]) -> Mapping[ExecutionId, Sequence[Event]]:
         """All events of these executions, each log in order."""
         ...
@@ -113,4 +127,7 @@ def matches(chosen: ExecutionFilter, execution: Execution) -> bool:
         and (chosen.since is None or execution.created_at >= chosen.since)
         and (chosen.until is None or execution.created_at < chosen.until)
         and chosen.retry_of in (None, execution.retry_of)
+        and chosen.version_id in (None, execution.version_id)
+        and chosen.environment in (None, execution.environment)
+        and chosen.test in (None, execution.test)
     )

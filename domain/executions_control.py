@@ -1,6 +1,10 @@
-"""Wishes about a running execution: cancel, pause, resume, skip a step. Answered when durable, effective later."""
+"""Wishes about a running execution: cancel, pause, resume, skip a step. Answered when durable, effective later.
 
-from dataclasses import dataclass
+A `key` makes a wish idempotent: asked again under it, nothing more happens and the execution answers, even when it is
+over by then.
+"""
+
+from dataclasses import dataclass, field
 
 from domain.engine.ports import InboxKind
 from domain.errors import InvalidState, NotFound
@@ -16,6 +20,16 @@ from domain.versions import VersionStore
 
 MAX_REASON = 1_000
 MAX_PATH = 1_000
+MAX_KEY = 255
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    """What is wished. `key`: the wish that it repeats when nothing else is given; None: each is another."""
+
+    kind: InboxKind
+    payload: JSONObject = field(default_factory=dict[str, JSON])
+    key: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,26 +51,35 @@ async def load(execution_id: ExecutionId, reader: ExecutionReader) -> Execution:
     return found[0]
 
 
-async def cancel(execution_id: ExecutionId, reason: str | None, *, by: Principal, given: Control) -> Execution:
+async def cancel(
+    execution_id: ExecutionId, reason: str | None, *, by: Principal, given: Control, key: str | None = None
+) -> Execution:
     """Asking twice is asking once. Raises NotFound, InvalidState when it is over."""
     if reason is not None:
         checked_text(reason, "reason", most=MAX_REASON)
-    payload: dict[str, JSON] = {"reason": reason, "by": str(by.actor)}
-    return await wish(execution_id, InboxKind.CANCEL, "cancel", payload, given=given)
+    message = Message(kind=InboxKind.CANCEL, payload={"reason": reason}, key="cancel")
+    return await ask(execution_id, message, by=by, given=given, key=key)
 
 
-async def pause(execution_id: ExecutionId, *, by: Principal, given: Control) -> Execution:
+async def pause(execution_id: ExecutionId, *, by: Principal, given: Control, key: str | None = None) -> Execution:
     """What runs, finishes; nothing new begins. Raises NotFound, InvalidState when it is over."""
-    return await wish(execution_id, InboxKind.PAUSE, str(given.ids()), {"by": str(by.actor)}, given=given)
+    return await ask(execution_id, Message(kind=InboxKind.PAUSE), by=by, given=given, key=key)
 
 
-async def resume(execution_id: ExecutionId, *, by: Principal, given: Control) -> Execution:
+async def resume(execution_id: ExecutionId, *, by: Principal, given: Control, key: str | None = None) -> Execution:
     """Takes back a pause. Raises NotFound, InvalidState when it is over."""
-    return await wish(execution_id, InboxKind.RESUME, str(given.ids()), {"by": str(by.actor)}, given=given)
+    return await ask(execution_id, Message(kind=InboxKind.RESUME), by=by, given=given, key=key)
 
 
 async def skip_step(
-    execution_id: ExecutionId, path: str, output: JSON, *, by: Principal, versions: VersionStore, given: Control
+    execution_id: ExecutionId,
+    path: str,
+    output: JSON,
+    *,
+    by: Principal,
+    versions: VersionStore,
+    given: Control,
+    key: str | None = None,
 ) -> Execution:
     """The open step of this path is over with `output`, without running (any further).
 
@@ -68,8 +91,20 @@ async def skip_step(
     found = await versions.by_ids([execution.version_id])
     if not found or not _names_node(path, found[0].definition.graph):
         raise NotFound("step", path[:200], path=("path",))
-    payload: dict[str, JSON] = {"path": path, "output": output, "by": str(by.actor)}
-    return await wish(execution_id, InboxKind.SKIP, path, payload, given=given)
+    message = Message(kind=InboxKind.SKIP, payload={"path": path, "output": output}, key=path)
+    return await ask(execution_id, message, by=by, given=given, key=key)
+
+
+async def ask(
+    execution_id: ExecutionId, message: Message, *, by: Principal, given: Control, key: str | None
+) -> Execution:
+    """Post the message in the name of `by`; a caller's `key` is kept in its event, where a repetition finds it."""
+    payload: dict[str, JSON] = {**message.payload, "by": str(by.actor)}
+    if key is None:
+        return await wish(execution_id, message.kind, message.key or str(given.ids()), payload, given=given)
+    # A name of its own, so that no caller's key is ever that of a message of the engine.
+    own = f"key:{checked_text(key, 'key', least=1, most=MAX_KEY)}"
+    return await wish(execution_id, message.kind, own, {**payload, "key": own}, given=given)
 
 
 async def wish(

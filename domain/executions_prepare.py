@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from domain.engine.events import Event, EventKind
+from domain.environments import DEFAULT, Placed
 from domain.errors import Invalid, InvalidState
 from domain.graphs import Definition, Variable
 from domain.ids import ExecutionId, TriggerId, WorkflowId, encode
@@ -13,6 +14,8 @@ from domain.json import JSON, JSONObject
 from domain.sources import Ids
 from domain.starts import NewExecution, StartKey, TriggerType
 from domain.storable import canonical, checked, checked_text
+from domain.trials import Trial, trial_to_json
+from domain.trials_check import check_trial
 from domain.validation.inputs import checked_input
 from domain.versions import Version
 from domain.workflows import Workflow, WorkflowStatus
@@ -35,7 +38,8 @@ class Deduplicate:
 class StartRequest:
     """`version`: a published one instead of the active one; `draft`: the draft as it is now.
 
-    `start_at`: begins then, or at once when that has passed.
+    `start_at`: begins then, or at once when that has passed. `environment` None: the default one.
+    `trial`: it is a test.
     """
 
     workflow_id: WorkflowId
@@ -47,6 +51,8 @@ class StartRequest:
     draft: bool = False
     deduplicate: Deduplicate | None = None
     start_at: datetime | None = None
+    environment: str | None = None
+    trial: Trial | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,6 +97,8 @@ def refuse_request(request: StartRequest) -> None:
         raise Invalid(f"A priority is between -{MAX_PRIORITY} and {MAX_PRIORITY}", path=("priority",))
     if request.idempotency_key is not None:
         checked_text(request.idempotency_key, "idempotencyKey", least=1, most=MAX_KEY)
+    if request.environment is not None:
+        checked_text(request.environment, "environment", most=MAX_KEY)
     if request.deduplicate is not None:
         _refuse_window(request, request.deduplicate)
 
@@ -108,28 +116,40 @@ def _refuse_window(request: StartRequest, wanted: Deduplicate) -> None:
         )
 
 
-def prepare(request: StartRequest, version: Version, origin: Origin, *, ids: Ids, now: datetime) -> NewExecution:
-    """The row and first event of a start on this version.
+def prepare(
+    request: StartRequest, version: Version, origin: Origin, *, ids: Ids, now: datetime, placed: Placed | None = None
+) -> NewExecution:
+    """The row and first event of a start on this version, `placed` in the default environment when None.
 
-    Raises Invalid for an input its schema refuses or a variable the workflow does not have, TooLarge.
+    Raises Invalid for an input its schema refuses, a variable or a test's node the workflow does not have; TooLarge.
     """
     written = checked(request.input, "input") + b"\n" + checked(request.variables, "variables")
     definition = version.definition
     entered = checked_input(definition.input_schema, request.input)
     begins = _begins(request, now)
+    if request.trial is not None:
+        check_trial(request.trial, definition.graph, "test")
+    placed = placed or Placed()
+    variables = {**placed.variables_of(definition.variables), **request.variables}
+    first = first_event(
+        definition, entered, variables, origin, now, begins=begins, trial=request.trial, placed=placed
+    )
     return NewExecution(
         id=ExecutionId(ids()),
         workflow_id=version.workflow_id,
         version_id=version.id,
-        events=(first_event(definition, entered, request.variables, origin, now, begins=begins),),
+        events=(first,),
         created_at=now,
         priority=request.priority,
         trigger_type=origin.type,
         triggered_by=origin.by,
         trigger_id=origin.trigger_id,
         draft=version.number is None,
+        test=request.trial is not None,
         key=_key(request, written, now),
         start_at=begins,
+        environment=None if placed.environment == DEFAULT else placed.environment,
+        split_id=placed.split_id,
     )
 
 
@@ -141,9 +161,11 @@ def first_event(
     now: datetime,
     *,
     begins: datetime | None = None,
+    trial: Trial | None = None,
+    placed: Placed | None = None,
 ) -> Event:
     """EXECUTION_STARTED, seq 1; its deadline counts from `begins`. Raises Invalid for an undeclared variable."""
-    trigger: dict[str, JSON] = {"type": origin.type.value}
+    trigger: dict[str, JSON] = {"type": origin.type.value, **(placed or Placed()).trigger()}
     if origin.trigger_id is not None:
         trigger["id"] = encode("trigger", origin.trigger_id)
     timeout = definition.settings.timeout
@@ -153,6 +175,8 @@ def first_event(
         "deadline": ((begins or now) + timedelta(seconds=timeout)).isoformat() if timeout is not None else None,
         "trigger": trigger,
     }
+    if trial is not None:
+        payload["test"] = trial_to_json(trial)
     if origin.retry_of is not None:
         payload["retryOf"] = encode("execution", origin.retry_of)
     return Event(seq=1, kind=EventKind.EXECUTION_STARTED, at=now, payload=payload)
@@ -188,6 +212,10 @@ def _key(request: StartRequest, written: bytes, now: datetime) -> StartKey | Non
     if request.idempotency_key is None:
         return None
     later: list[JSON] = [request.start_at.isoformat()] if request.start_at is not None else []
+    if request.trial is not None:
+        later.append(trial_to_json(request.trial))
+    if request.environment is not None:
+        later.append(request.environment)
     choice = canonical([request.version, request.draft, request.priority, *later])
     digest = hashlib.sha256(choice + b"\n" + written).digest()
     return StartKey(key=request.idempotency_key, request_hash=digest, expires_at=now + KEY_LIFE)

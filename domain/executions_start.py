@@ -1,23 +1,26 @@
 """Starting executions: one or many in one commit, answered at once or when the execution is over."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import datetime
 
 from domain.engine.events import TERMINAL
 from domain.engine.ports import ExecutionStatus
-from domain.errors import IdempotencyMismatch, Invalid, InvalidState, NotFound, Refusal, TooLarge
+from domain.environments import DEFAULT
+from domain.errors import IdempotencyMismatch, Invalid, NotFound, Refusal, TooLarge
 from domain.executions import Execution, ExecutionReader
-from domain.executions_prepare import Origin, StartRequest, prepare, refuse_request, refuse_status
-from domain.ids import ExecutionId, TenantId, VersionId, WorkflowId, encode
+from domain.executions_prepare import Origin, StartRequest, prepare, refuse_request
+from domain.executions_versions import Found, choose, look_up
+from domain.ids import ExecutionId, TenantId, encode
 from domain.inbox import Doorbell
 from domain.live import Changed, Changes, Events, Follower, LiveFeed, Lost
+from domain.placements import Placements
 from domain.sources import Ids
 from domain.starts import NewExecution, Starts, StartStatus
-from domain.versions import Version, VersionStore, unnumbered
-from domain.workflows import Workflow, WorkflowReader
+from domain.versions import VersionStore
+from domain.workflows import WorkflowReader
 
 MAX_STARTS = 1_000
 MAX_WAIT = 300.0
@@ -30,6 +33,7 @@ class Starting:
     tenant_id: TenantId
     workflows: WorkflowReader
     versions: VersionStore
+    placements: Placements
     executions: ExecutionReader
     starts: Starts
     doorbell: Doorbell
@@ -121,58 +125,24 @@ async def commit(executions: Sequence[NewExecution], *, given: Starting) -> Sequ
 async def _prepare_all(
     requests: Sequence[StartRequest], origin: Origin, given: Starting, now: datetime
 ) -> list[NewExecution | Refusal]:
-    wanted = list({request.workflow_id for request in requests})
-    workflows = {found.id: found for found in await given.workflows.by_ids(wanted)}
-    chosen = _Chosen(workflows=workflows, active=await _active_versions(workflows, given), drafts={}, numbered={})
+    found = await look_up(requests, given)
     prepared: list[NewExecution | Refusal] = []
     for request in requests:
         try:
             refuse_request(request)
-            version = await _version(request, chosen, origin, given, now)
-            prepared.append(prepare(request, version, origin, ids=given.ids, now=now))
+            prepared.append(await _prepared(request, origin, found, given, now))
         except Refusal as refusal:
             prepared.append(refusal)
     return prepared
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Chosen:
-    """What the requests of one call have had looked up, each once."""
-
-    workflows: Mapping[WorkflowId, Workflow]
-    active: Mapping[VersionId, Version]
-    drafts: dict[WorkflowId, Version]
-    numbered: dict[tuple[WorkflowId, int], Version]
-
-
-async def _active_versions(workflows: Mapping[WorkflowId, Workflow], given: Starting) -> Mapping[VersionId, Version]:
-    ids = [workflow.active_version_id for workflow in workflows.values() if workflow.active_version_id is not None]
-    return {version.id: version for version in await given.versions.by_ids(ids)} if ids else {}
-
-
-async def _version(request: StartRequest, chosen: _Chosen, origin: Origin, given: Starting, now: datetime) -> Version:
-    workflow = chosen.workflows.get(request.workflow_id)
-    if workflow is None:
-        raise NotFound("workflow", encode("workflow", request.workflow_id), path=("workflowId",))
-    refuse_status(workflow, request)
-    if request.draft:
-        if workflow.id not in chosen.drafts:
-            chosen.drafts[workflow.id] = await given.versions.keep(
-                unnumbered(workflow.id, workflow.draft, ids=given.ids, now=now)
-            )
-        return chosen.drafts[workflow.id]
-    if request.version is not None:
-        key = workflow.id, request.version
-        if key not in chosen.numbered:
-            found = await given.versions.by_number(*key)
-            if found is None:
-                raise NotFound("version", str(request.version), path=("version",))
-            chosen.numbered[key] = found
-        return chosen.numbered[key]
-    active = chosen.active.get(workflow.active_version_id) if workflow.active_version_id else None
-    if active is None:
-        raise InvalidState(f"The workflow {workflow.name!r} has no active version", path=("workflowId",))
-    return active
+async def _prepared(
+    request: StartRequest, origin: Origin, found: Found, given: Starting, now: datetime
+) -> NewExecution:
+    execution_id = ExecutionId(given.ids())
+    key = request.idempotency_key or str(execution_id)
+    version, placed = await choose(request, key, found, given=given, now=now)
+    return prepare(request, version, origin, ids=lambda: execution_id, now=now, placed=placed)
 
 
 async def _until_over(execution: Execution, follower: Follower, reader: ExecutionReader) -> Execution:
@@ -207,6 +177,9 @@ def _as_started(new: NewExecution) -> Execution:
         retry_of=new.retry_of,
         root_of=new.root_of,
         draft=new.draft,
+        environment=new.environment or DEFAULT,
+        split_id=new.split_id,
+        test=new.test,
     )
 
 

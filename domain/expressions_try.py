@@ -43,6 +43,11 @@ class Tried:
 async def evaluate(text: str, scope: JSONObject, *, tenant_id: TenantId, evaluator: Evaluator) -> Tried:
     """The value of an expression, or of a text with `{{ }}` in it. Raises Invalid or TooLarge for the scope."""
     checked(scope, "scope", most=MAX_SCOPE_BYTES)
+    return await evaluate_seen(text, scope, tenant_id=tenant_id, evaluator=evaluator)
+
+
+async def evaluate_seen(text: str, scope: JSONObject, *, tenant_id: TenantId, evaluator: Evaluator) -> Tried:
+    """As `evaluate`, for a scope out of an execution, which may be as large as its outputs."""
     tenant = encode("tenant", tenant_id)
     try:
         if "{{" in text:

@@ -76,7 +76,9 @@ class Node:
     on_error: OnError = OnError.FAIL
     each: JSON = None
     join: JoinMode | None = None
+    lock: JSON = None
     cache: JSON = None
+    at_most_once: bool = False
     compensation: JSON = None
     notes: str = ""
     disabled: bool = False

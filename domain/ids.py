@@ -20,6 +20,10 @@ WorkerId = NewType("WorkerId", UUID)
 ConnectionId = NewType("ConnectionId", UUID)
 FileId = NewType("FileId", UUID)
 TaskId = NewType("TaskId", UUID)
+BranchId = NewType("BranchId", UUID)
+PublishRequestId = NewType("PublishRequestId", UUID)
+PromotionId = NewType("PromotionId", UUID)
+SplitId = NewType("SplitId", UUID)
 
 PREFIXES = (
     "tenant",
@@ -33,6 +37,9 @@ PREFIXES = (
     "connection",
     "file",
     "task",
+    "branch",
+    "publishrequest",
+    "split",
 )
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"

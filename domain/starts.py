@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from domain.engine.events import Event
-from domain.ids import ExecutionId, TenantId, TriggerId, VersionId, WorkerId, WorkflowId
+from domain.ids import ExecutionId, SplitId, TenantId, TriggerId, VersionId, WorkerId, WorkflowId
 
 
 class TriggerType(StrEnum):
@@ -39,7 +39,7 @@ class NewExecution:
 
     `triggered_by` is the actor's TypeID. `root_of`: the first execution of a chain of retries. `owner`: the worker it
     is begun for; nobody else may claim it as long as that one lives. `parent_id`, `parent_path`: the execution and the
-    step that began it. `start_at`: nobody begins it before.
+    step that began it. `start_at`: nobody begins it before. `test`: it runs in test mode.
     """
 
     id: ExecutionId
@@ -54,11 +54,14 @@ class NewExecution:
     retry_of: ExecutionId | None = None
     root_of: ExecutionId | None = None
     draft: bool = False
+    test: bool = False
     key: StartKey | None = None
     owner: WorkerId | None = None
     parent_id: ExecutionId | None = None
     parent_path: str | None = None
     start_at: datetime | None = None
+    environment: str | None = None
+    split_id: SplitId | None = None
 
 
 class StartStatus(StrEnum):

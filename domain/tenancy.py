@@ -37,6 +37,11 @@ class Actor:
     id: UUID
     user_id: UserId | None = None
 
+    @property
+    def person(self) -> str:
+        """The TypeID of the person who acts, whichever key they hold; that of the key if it belongs to nobody."""
+        return str(self) if self.user_id is None else encode(ActorKind.USER.value, self.user_id)
+
     def __str__(self) -> str:
         return encode(self.kind.value, self.id)
 

@@ -1,4 +1,4 @@
-"""Versions of a workflow: frozen definitions, numbered from 1 when published, unnumbered when only tried out."""
+"""Versions of a workflow: frozen definitions, numbered from 1 when published, unnumbered when tried out or proposed."""
 
 import hashlib
 from collections.abc import Sequence
@@ -17,7 +17,11 @@ from domain.storable import canonical
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Version:
-    """`number` is None for a draft that was run: stored once per content, not listed."""
+    """`number` is None for a draft that was run or is to be approved: stored once per content, not listed.
+
+    `published_by` is the person (`Actor.person`) who published it or asked for it, `approved_by` who approved it, if
+    that was needed.
+    """
 
     id: VersionId
     workflow_id: WorkflowId
@@ -27,6 +31,8 @@ class Version:
     note: str = ""
     created_at: datetime
     created_by: UUID | None = None
+    published_by: str | None = None
+    approved_by: str | None = None
 
 
 class VersionStore(Protocol):

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from domain.errors import Conflict
 from domain.graphs import Definition
-from domain.ids import VersionId, WorkflowId
+from domain.ids import SplitId, VersionId, WorkflowId
 from domain.paging import Direction, Page, Place, Slice
 from domain.versions import Version
 
@@ -25,6 +25,10 @@ class WorkflowStatus(StrEnum):
 class Workflow:
     """`draft` is what is edited, `active_version_id` what runs. `revision` counts changes from 1.
 
+    `split_id`: the split that chooses between the active version and another one, outside named environments.
+
+    `authors` are the people (`Actor.person`) who changed the draft since it was last published.
+
     An unlisted workflow stands for a local file: it is in no list and its name need not be unique.
     """
 
@@ -37,6 +41,8 @@ class Workflow:
     revision: int = 1
     draft: Definition = field(default_factory=Definition)
     active_version_id: VersionId | None = None
+    split_id: SplitId | None = None
+    authors: tuple[str, ...] = ()
     listed: bool = True
     created_at: datetime
     created_by: UUID | None = None

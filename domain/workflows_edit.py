@@ -12,6 +12,7 @@ from domain.nodes import NodeCatalog
 from domain.sources import Ids
 from domain.storable import checked, checked_text
 from domain.tenancy import Principal
+from domain.versions import content_hash
 from domain.workflows import StaleRevision, Workflow, WorkflowReader, WorkflowWriter
 from domain.workflows_check import refuse_errors
 
@@ -61,7 +62,7 @@ async def create(
 ) -> Workflow:
     """A DRAFT of revision 1; raises Invalid, InvalidGraph, NameTaken."""
     _check_texts(new.name, new.description, new.category, new.tags)
-    _check_graph(new.definition, catalog)
+    check_draft(new.definition, catalog)
     workflow = Workflow(
         id=WorkflowId(ids()),
         name=new.name.strip(),
@@ -73,6 +74,7 @@ async def create(
         created_by=by.actor.user_id,
         updated_at=now,
         updated_by=by.actor.user_id,
+        authors=(by.actor.person,),
     )
     await writer.insert(workflow)
     return workflow
@@ -128,7 +130,7 @@ async def update(
         )
         _check_texts(new.name, new.description, new.category, new.tags)
         if change.edit is not None:
-            _check_graph(new.draft, catalog)
+            check_draft(new.draft, catalog)
         return new
 
     return await save_changed(workflow_id, changed, expected_revision, by=by, reader=reader, writer=writer, now=now)
@@ -165,8 +167,11 @@ async def save_changed(
         if expected_revision not in (None, current.revision):
             raise StaleRevision(current.revision)
         new = changed(current)
-        if new == current:
+        edited = not same_definition(new.draft, current.draft)
+        if new == current and not edited:
             return current
+        if edited:
+            new = replace(new, authors=with_author(current.authors, by.actor.person))
         new = replace(new, revision=current.revision + 1, updated_at=now, updated_by=by.actor.user_id)
         try:
             await writer.save(new, expected_revision=current.revision)
@@ -178,7 +183,17 @@ async def save_changed(
     raise AssertionError("the last attempt returns or raises")
 
 
-def _check_graph(definition: Definition, catalog: NodeCatalog) -> None:
+def same_definition(one: Definition, other: Definition) -> bool:
+    """Whether both have the same content, to which 1 and true are not the same, as they are to Python."""
+    return one is other or content_hash(one) == content_hash(other)
+
+
+def with_author(authors: tuple[str, ...], *more: str) -> tuple[str, ...]:
+    """Each person once."""
+    return tuple(dict.fromkeys((*authors, *more)))
+
+
+def check_draft(definition: Definition, catalog: NodeCatalog) -> None:
     """A draft may have no nodes yet; those it has make sense, and all of it can be stored."""
     checked(definition_to_json(definition), "graph")
     if definition.graph.nodes or definition.graph.edges:

@@ -35,9 +35,10 @@ from domain.starts import NewExecution
 from jobs.announcements import Announcer
 from jobs.ready import ReadyQueues
 from jobs.records import Record, of_attempt, of_message
-from jobs.relations import FailureHandlers, end_told, ended_children, left_behind
+from jobs.relations import FailureHandlers, end_told, ended_children, left_behind, released
 from jobs.runs import DEADLINE, Run
 from jobs.steps import StepRunner
+from jobs.trials import handed_down
 
 log = logging.getLogger("weir.executor")
 
@@ -139,6 +140,7 @@ class Driver:
             children=children,
             posts=posts,
             settled=left_behind(event, before, commands),
+            releases=released(run.program.locking, event, commands) if run.program.locking else (),
         )
         self._submit(run, append)
         if event.seq - run.snapshot_seq >= _SNAPSHOT_EVERY and finished is None:
@@ -269,7 +271,8 @@ class Driver:
         return not run.handling.done()
 
     async def _find_handler(self, run: Run, finish: Finish) -> None:
-        run.handler = await self._handlers.prepare(run, finish)
+        handler = await self._handlers.prepare(run, finish)
+        run.handler = handler and handed_down(run.draft.trial, None, handler)
 
     def fail(self, run: Run, code: str, message: str) -> None:
         """End the execution with an error of our own making."""
@@ -312,7 +315,8 @@ class Driver:
                     self._enqueue(item)
                     return
                 self._announcer.step_began(run, path, step.node, item.attempt, self._clock())
-            ran = await self._steps.run(run, path, item.attempt, item.cause, self._clock())
+            begin = partial(self._begin, run, path, item.attempt)
+            ran = await self._steps.run(run, path, item.attempt, item.cause, self._clock(), begin)
             at = self._clock()
             record = of_attempt(program, path, item.attempt, ran, at, self._draw())
             if record.kind is EventKind.WAITING and isinstance(item.cause, SignalArrived):
@@ -321,6 +325,12 @@ class Driver:
                 run.tasks.pop(path, None)
                 self.record(run, record, at, children=ran.children)
                 self.arm_wait(run, path)
+
+    async def _begin(self, run: Run, path: str, attempt: int) -> None:
+        """Have it in the log that the attempt has begun. Raises LostOwnership or JournalRefused."""
+        if not run.over:
+            self.record(run, Record(kind=EventKind.STEP_STARTED, payload={}, path=path, attempt=attempt), self._clock())
+        await run.durable()
 
     def _left(self, item: Item, task: asyncio.Task[None]) -> None:
         """A step's task is over. Not in the task itself: one cancelled before it began never gets to a `finally`."""

@@ -55,5 +55,12 @@ def over_elements(node: Node) -> Node:
     """The node that stands for `node` in its graph and runs it for every element."""
     config = each_config(node.each)
     return replace(
-        node, config=config if isinstance(config, Mapping) else {}, retry=Retry(), timeout=None, compensation=None
+        node,
+        config=config if isinstance(config, Mapping) else {},
+        retry=Retry(),
+        timeout=None,
+        lock=None,
+        cache=None,
+        at_most_once=False,
+        compensation=None,
     )

@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 from domain.children import Call, Children
 from domain.engine.commands import Finish
+from domain.environments import placed_by
 from domain.errors import Refusal
 from domain.ids import TenantId, encode
 from domain.json import JSON
@@ -28,6 +29,7 @@ class Handlers:
             workflow=settings.failure_handler,
             caller=run.execution_id,
             depth=run.draft.parent.depth if run.draft.parent else 0,
+            environment=placed_by(run.draft.trigger).environment,
             input=_told(run, finish),
             type=TriggerType.FAILURE,
         )

@@ -15,8 +15,10 @@ from domain.ids import VersionId
 from domain.json import JSON
 from domain.undoing import undoing
 from jobs.each import EACH, over_elements
+from jobs.locking import Lock, lock_of
 from jobs.nodes.base import Behaviour
 from jobs.nodes.catalog import Catalog
+from jobs.result_cache import Cache, cache_of
 
 _KEPT = 1_000
 _MALFORMED = (KeyError, TypeError, ValueError, AttributeError)
@@ -28,7 +30,7 @@ class NodeProgram:
     """`template` is the config without the fields the kind evaluates itself; those stand in `raw` as written.
 
     `onward`: the handles taken where the node does not choose them: it was skipped by hand, or failed and is let go on.
-    `undo`: what compensates it.
+    `undo`: what compensates it. `lock`: what it holds while it runs; `cache`: how long its result is kept.
     """
 
     node: Node
@@ -37,6 +39,8 @@ class NodeProgram:
     raw: Mapping[str, JSON]
     onward: tuple[str, ...]
     undo: "NodeProgram | None" = None
+    lock: Lock | None = None
+    cache: Cache | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,12 +54,16 @@ class Body:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Program:
-    """`bodies`: every graph of the definition, its own at `()`. `callbacks`: the nodes that wait for a resume link."""
+    """`bodies`: every graph of the definition, its own at `()`.
+
+    `callbacks`: the nodes that wait for a resume link; `locking`: those that hold a lock, of whatever graph.
+    """
 
     plan: Plan
     workflow_name: str
     bodies: Mapping[Trail, Body]
     callbacks: tuple[str, ...]
+    locking: frozenset[str] = frozenset()
 
     def of(self, step: StepState) -> NodeProgram:
         """What runs this step: its node, or what compensates it."""
@@ -144,6 +152,9 @@ def compile_program(stored: StoredDefinition, catalog: Catalog) -> Program:
         callbacks=tuple(
             name for name, program in bodies[()].nodes.items() if program.node.config.get("callback") is True
         ),
+        locking=frozenset(
+            name for body in bodies.values() for name, program in body.nodes.items() if program.lock is not None
+        ),
     )
 
 
@@ -176,6 +187,8 @@ def _node(node: Node, behaviour: Behaviour, *, onward: tuple[str, ...] | None = 
         template=compile_value(rendered),
         raw=raw,
         onward=onward or _onward(node, behaviour),
+        lock=lock_of(node),
+        cache=cache_of(node),
     )
 
 

@@ -1,7 +1,7 @@
 """From what happened to what is written: outcomes and inbox messages as events' kinds and payloads."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import assert_never
 
@@ -27,7 +27,12 @@ class Record:
 
 
 def of_attempt(program: NodeProgram, path: str, attempt: int, ran: Ran, at: datetime, draw: float) -> Record:
-    """The one row an attempt leaves. `draw` in [0, 1) decides the jitter of a retry."""
+    """The one row an attempt leaves, marked in a test. `draw` in [0, 1) decides the jitter of a retry."""
+    record = _of_outcome(program, path, attempt, ran, at, draw)
+    return record if ran.mark is None else replace(record, payload={**record.payload, ran.mark.value: True})
+
+
+def _of_outcome(program: NodeProgram, path: str, attempt: int, ran: Ran, at: datetime, draw: float) -> Record:
     match ran.outcome:
         case Completed() as completed:
             return Record(kind=EventKind.STEP_COMPLETED, payload=_completed(completed, ran), path=path, attempt=attempt)
@@ -63,6 +68,7 @@ def _completed(completed: Completed, ran: Ran) -> JSONObject:
         "cancels": list(completed.cancels) or None,
         "terminates": completed.terminates or None,
         "deadline": completed.deadline.isoformat() if completed.deadline else None,
+        "cached": completed.cached or None,
     }
     return payload | {key: value for key, value in optional.items() if value is not None}
 
@@ -122,6 +128,8 @@ def _waiting(waiting: Waiting) -> JSONObject:
         payload["signals"] = list(waiting.names)
     if waiting.callback:
         payload["callback"] = True
+    if waiting.lock is not None:
+        payload["lock"] = waiting.lock
     return payload
 
 

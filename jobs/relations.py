@@ -1,10 +1,12 @@
 """What an execution's events mean for others: its parent, its children, its failure handler, the tasks it left open."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Container, Iterator, Sequence
 from typing import Protocol
 
+from domain.engine.bodies import node_of
 from domain.engine.commands import CancelStep, Command, Finish
-from domain.engine.events import Event, EventKind
+from domain.engine.events import TERMINAL, Event, EventKind
 from domain.engine.ports import Append, Finished, InboxKind, Post
 from domain.engine.state import StepState
 from domain.ids import ExecutionId, TenantId, decode, encode
@@ -67,6 +69,19 @@ def left_behind(event: Event, before: StepState | None, commands: Sequence[Comma
     return paths
 
 
+def released(locking: Container[str], event: Event, commands: Sequence[Command]) -> list[str | None]:
+    """The paths of steps that give up their lock with this event, None for all; `locking` are the nodes with one."""
+    if event.kind in TERMINAL:
+        return [None]
+    paths: list[str | None] = [
+        command.path for command in commands if isinstance(command, CancelStep) and node_of(command.path) in locking
+    ]
+    settled = event.kind in _SETTLES and not event.payload.get("retryAt")
+    if settled and event.node is not None and event.node in locking:
+        paths.append(event.path)
+    return paths
+
+
 class Relatives:
     """Rings for whom durable appends have begun or told something: implements the journal's `on_committed`."""
 
@@ -80,3 +95,11 @@ class Relatives:
             ids = [child.id for child in append.children] + [post.execution_id for post in append.posts]
             if ids:
                 self._ring(append.tenant_id, ids)
+
+    def woken(self, executions: Sequence[tuple[TenantId, ExecutionId]]) -> None:
+        """These got a lock that a durable append has given up."""
+        by_tenant: dict[TenantId, list[ExecutionId]] = defaultdict(list)
+        for tenant, execution in executions:
+            by_tenant[tenant].append(execution)
+        for tenant, ids in by_tenant.items():
+            self._ring(tenant, ids)

@@ -2,32 +2,40 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import lru_cache
+from functools import lru_cache, partial
 from time import perf_counter
+from typing import TypeAlias
 
 import orjson
 
 from domain.callbacks import Callback, signal_name
 from domain.engine.outcomes import Calling, Cause, Completed, Ended, Failed, Iterating, Outcome, Waiting
-from domain.engine.results import step_error
+from domain.engine.ports import JournalRefused, LostOwnership
 from domain.engine.state import StepState
-from domain.engine.views import entering, seen_steps
+from domain.engine.views import seen_by
 from domain.expressions import EvaluationError, Scope, truthy
 from domain.graphs import ERROR, OnError
 from domain.ids import TenantId, encode
 from domain.json import JSON, JSONObject, as_object
 from domain.nodes import error_json
 from domain.starts import NewExecution
+from domain.trials import Mark
+from jobs.locking import Held, Lock, hold
 from jobs.nodes.base import Services, StepContext
 from jobs.programs import NodeProgram
+from jobs.result_cache import NoResults, Results, kept_or, result_key
 from jobs.runs import Run
 from jobs.sandbox.evaluator import Evaluator
+from jobs.trials import handed_down, mark_of, own_cause, pinned, services_of, simulated, stop_before
 
 log = logging.getLogger("weir.steps")
 
+Begin: TypeAlias = Callable[[], Awaitable[None]]
+
+_LOOKED_AT = ("steps", "vars", "trigger", "item", "index", "error")
 _text = lru_cache(maxsize=4_096)(encode)  # an execution's steps all name it and its workflow
 
 
@@ -35,13 +43,14 @@ _text = lru_cache(maxsize=4_096)(encode)  # an execution's steps all name it and
 class Ran:
     """What came of an attempt. `decisions` by edge index, as the engine reads them; `ms` is wall time.
 
-    `children`: executions to begin with it.
+    `children`: executions to begin with it. `mark`: how a test went about it.
     """
 
     outcome: Outcome
     decisions: JSONObject
     ms: float
     children: tuple[NewExecution, ...] = ()
+    mark: Mark | None = None
 
 
 class StepRunner:
@@ -54,29 +63,38 @@ class StepRunner:
         services: Callable[[TenantId], Services],
         callback_url: Callable[[Callback], str],
         max_output_bytes: int,
+        results: Callable[[TenantId], Results] = lambda _: NoResults(),
     ) -> None:
         self._evaluator = evaluator
         self._services = services
         self._callback_url = callback_url
         self._max_output_bytes = max_output_bytes
+        self._results = results
 
-    async def run(self, run: Run, path: str, attempt: int, cause: Cause | None, at: datetime) -> Ran:
-        """Never raises for what a node does; cancellation passes through."""
+    async def run(self, run: Run, path: str, attempt: int, cause: Cause | None, at: datetime, begin: Begin) -> Ran:
+        """Never raises for what a node does; cancellation passes through, and what `begin` raises.
+
+        `begin` is awaited right before a node runs that must not do so twice: then the log says that it has begun.
+        """
         started = perf_counter()
         step = run.draft.steps[path]
+        stop = stop_before(run.draft, step, cause)
+        if stop is not None:
+            return Ran(outcome=stop, decisions={}, ms=0.0)
         program = run.program.of(step)
+        mark = mark_of(run.draft.trial, program, step)
         scope = self.scope(run, path, at)
-        outcome = await self._outcome(run, program, path, attempt, cause, scope, at)
+        outcome = await self._outcome(run, program, path, attempt, own_cause(cause), scope, at, mark, begin)
         outcome = self._bounded(outcome)
         children: tuple[NewExecution, ...] = ()
         if isinstance(outcome, Calling):
-            children = (outcome.child,)
+            children = (handed_down(run.draft.trial, path, outcome.child),)
             if not outcome.wait:
                 outcome = Completed(output={"executionId": _text("execution", outcome.child.id)})
         handles = taken_handles(program, outcome)
         decisions = await self._decisions(run, step, handles, outcome, scope)
         ms = round((perf_counter() - started) * 1000, 3)
-        return Ran(outcome=outcome, decisions=decisions, ms=ms, children=children)
+        return Ran(outcome=outcome, decisions=decisions, ms=ms, children=children, mark=mark)
 
     async def skipped(self, run: Run, path: str, output: JSON, at: datetime) -> JSONObject:
         """The decisions on the edges of a step that somebody skipped with this output."""
@@ -86,25 +104,12 @@ class StepRunner:
 
     def scope(self, run: Run, path: str, at: datetime) -> dict[str, JSON]:
         """What the expressions of this step see."""
-        draft = run.draft
-        step = draft.steps[path]
-        scope: dict[str, JSON] = {
-            "input": entering(run.program.plan, draft, step),
-            "trigger": draft.input,
-            "steps": seen_steps(draft, step),
-            "vars": draft.vars,
-            "error": step_error(draft.steps, path),
+        return {
+            **seen_by(run.program.plan, run.draft, run.draft.steps[path]),
             "execution": self._about(run),
             "workflow": {"id": _text("workflow", run.workflow_id), "name": run.program.workflow_name},
             "now": at.isoformat(),
         }
-        if step.undoes is not None and draft.undoing is not None:
-            scope["output"] = draft.undoing.output
-        owner = draft.scopes[step.scope].owner
-        if owner is not None:
-            index = draft.scopes[step.scope].index
-            scope["item"], scope["index"] = draft.loops[owner].item(index), index
-        return scope
 
     def _about(self, run: Run) -> JSONObject:
         about: dict[str, JSON] = {"id": _text("execution", run.execution_id), "trigger": run.draft.trigger}
@@ -128,13 +133,24 @@ class StepRunner:
         cause: Cause | None,
         scope: dict[str, JSON],
         at: datetime,
+        mark: Mark | None,
+        begin: Begin,
     ) -> Outcome:
-        node, tenant = program.node, str(run.tenant_id)
+        node, tenant, trial = program.node, str(run.tenant_id), run.draft.trial
         if node.disabled:
             return Completed(output=scope["input"])
+        if trial is not None and mark is Mark.PINNED:
+            return pinned(trial, program, path)
         try:
+            if program.lock is not None and mark is not Mark.SIMULATED:
+                held = await self._hold(run, program.lock, path, cause, scope, at)
+                if not isinstance(held, Held):
+                    return held
+                cause = held.cause
             async with asyncio.timeout(node.timeout):
                 config = await self._config(tenant, program, scope)
+                if mark is Mark.SIMULATED:
+                    return simulated(program, config)
                 context = StepContext(
                     tenant_id=run.tenant_id,
                     execution_id=run.execution_id,
@@ -146,12 +162,14 @@ class StepRunner:
                     scope=scope,
                     at=at,
                     idempotency_key=f"{_text('execution', run.execution_id)}:{path}",
-                    services=self._services(run.tenant_id),
+                    services=services_of(self._services(run.tenant_id), trial, mark),
                     timeout=node.timeout,
                     depth=run.draft.parent.depth if run.draft.parent else 0,
                 )
-                behaviour = program.behaviour
-                outcome = await (behaviour.run(context) if cause is None else behaviour.resume(context, cause))
+                begun = run.draft.steps[path].begun == attempt
+                outcome = await self._act(program, context, cause, begin if not begun else None)
+        except (LostOwnership, JournalRefused):
+            raise
         except EvaluationError as error:
             return Failed(code="EXPRESSION_FAILED", message=error.message, retryable=False)
         except TimeoutError:
@@ -162,6 +180,40 @@ class StepRunner:
         if isinstance(outcome, Waiting) and outcome.callback:
             return Waiting(until=outcome.until, signal=signal_name(path), callback=True)
         return outcome
+
+    async def _act(
+        self, program: NodeProgram, context: StepContext, cause: Cause | None, begin: Begin | None
+    ) -> Outcome:
+        """Run or resume the node; a result that is kept stands for the run. `begin` None: it has begun once already."""
+        if cause is not None:
+            return await program.behaviour.resume(context, cause)
+        run = partial(_first_run, program, begin) if program.node.at_most_once else program.behaviour.run
+        if program.cache is None:
+            return await run(context)
+        about: list[JSON] = [context.config, context.input]
+        if program.cache.key is not None:
+            about = [await self._evaluator.render(str(context.tenant_id), program.cache.key, context.scope)]
+        elif program.raw:  # what it evaluates itself may look at anything
+            about += [context.scope.get(name) for name in _LOOKED_AT]
+        return await kept_or(
+            partial(run, context),
+            key=result_key(program.node.kind, about),
+            ttl=program.cache.ttl,
+            results=self._results(context.tenant_id),
+        )
+
+    async def _hold(
+        self, run: Run, lock: Lock, path: str, cause: Cause | None, scope: Scope, at: datetime
+    ) -> Held | Waiting | Failed:
+        return await hold(
+            lock,
+            run.draft.steps[path],
+            cause,
+            execution_id=run.execution_id,
+            desk=self._services(run.tenant_id).locks,
+            render=partial(self._evaluator.render, str(run.tenant_id), scope=scope),
+            at=at,
+        )
 
     async def _config(self, tenant: str, program: NodeProgram, scope: Scope) -> JSONObject:
         if program.template.constant:
@@ -214,6 +266,19 @@ class StepRunner:
                 message = f"The condition of the edge to {edge.edge.target} failed: {error.message}"
                 decisions[str(edge.index)] = error_json("CONDITION_FAILED", message)
         return decisions
+
+
+async def _first_run(program: NodeProgram, begin: Begin | None, context: StepContext) -> Outcome:
+    """The run of a node that must not run again when nobody knows what became of its first run."""
+    if begin is None:
+        return Failed(
+            code="OUTCOME_UNKNOWN",
+            message="The step had begun when its worker was lost, and it must not run twice",
+            retryable=False,
+            remedy="Find out whether it was done; then skip it with its output, or retry the execution from it.",
+        )
+    await begin()
+    return await program.behaviour.run(context)
 
 
 def taken_handles(program: NodeProgram, outcome: Outcome) -> tuple[str, ...]:

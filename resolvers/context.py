@@ -8,6 +8,7 @@ from domain.access import Permission
 from domain.accounts import AccountStore, Passwords
 from domain.connections import ConnectionReader, Connections, ConnectionTester, ConnectionWriter
 from domain.dead_letters import DeadLetterStore, Replaying
+from domain.environments import EnvironmentStore
 from domain.executions import ExecutionReader, LogReader
 from domain.executions_control import Control
 from domain.executions_plans import Plans
@@ -21,8 +22,12 @@ from domain.limits import Queues
 from domain.live import Changes, LiveFeed
 from domain.live_frames import Watching
 from domain.nodes import NodeCatalog
+from domain.placements import Placements
+from domain.promotions import Promoting, PromotionStore
 from domain.sessions import Identity
 from domain.sources import Clock, Ids
+from domain.splits import SplitStore
+from domain.splits_run import Splitting
 from domain.starts import Starts
 from domain.tasks import TaskAnnouncer, TaskAnswers, TaskReader, TaskWriter
 from domain.tasks_complete import Completing
@@ -41,6 +46,10 @@ class Stores:
     workflows: WorkflowReader
     workflow_writer: WorkflowWriter
     versions: VersionStore
+    environments: EnvironmentStore
+    promotions: PromotionStore
+    splits: SplitStore
+    placements: Placements
     executions: ExecutionReader
     queues: Queues
     dead_letters: DeadLetterStore
@@ -119,12 +128,27 @@ class RequestContext:
             tenant_id=self.principal.tenant_id,
             workflows=self.stores.workflows,
             versions=self.stores.versions,
+            placements=self.stores.placements,
             executions=self.stores.executions,
             starts=self.services.starts,
             doorbell=self.services.doorbell,
             changes=self.services.changes,
             ids=self.services.ids,
         )
+
+    @property
+    def promoting(self) -> Promoting:
+        return Promoting(
+            workflows=self.stores.workflows,
+            versions=self.stores.versions,
+            environments=self.stores.environments,
+            promotions=self.stores.promotions,
+            ids=self.services.ids,
+        )
+
+    @property
+    def splitting(self) -> Splitting:
+        return Splitting(splits=self.stores.splits, promoting=self.promoting)
 
     @property
     def replaying(self) -> Replaying:

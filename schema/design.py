@@ -7,17 +7,19 @@ from typing import Annotated
 
 import strawberry
 
-from domain.errors import Finding, InvalidGraph
+from domain.errors import Finding, Invalid, InvalidGraph
 from domain.expressions_try import Tried
 from domain.formats.documents import graph_from_json
 from domain.graphs import Definition
+from domain.ids import ExecutionId
 from domain.json import JSONObject
 from domain.nodes import NodeKind
-from resolvers import design, workflows
+from resolvers import design, trials, workflows
 from resolvers.context import RequestContext
 from schema.enums import NodeCategory, Severity
 from schema.errors import FindingType
 from schema.graphs import GraphInput, graph_document
+from schema.identifiers import read_id
 from schema.info import Info
 from schema.json_objects import object_or_refuse
 from schema.scalars import JSON
@@ -90,8 +92,25 @@ class DesignQuery:
         return list(design.preview_schedule(info.context, cron, time_zone, from_, count))
 
     @strawberry.field(graphql_type=ExpressionResult, description="Evaluates an expression, or a text with {{ }} in it.")
-    async def expression_evaluate(self, info: Info, expression: str, scope: JSON | None = None) -> Tried:
-        return await design.try_expression(info.context, expression, object_or_refuse(scope, "scope"))
+    async def expression_evaluate(
+        self,
+        info: Info,
+        expression: str,
+        scope: JSON | None = None,
+        execution_id: Annotated[
+            strawberry.ID | None, strawberry.argument(description="With path: as a step of this execution sees it.")
+        ] = None,
+        path: Annotated[
+            str | None, strawberry.argument(description="The step's; what scope gives hides names it sees.")
+        ] = None,
+    ) -> Tried:
+        given = object_or_refuse(scope, "scope")
+        if execution_id is None and path is None:
+            return await design.try_expression(info.context, expression, given)
+        if execution_id is None or path is None:
+            raise Invalid("executionId and path belong together", path=("path" if path is None else "executionId",))
+        execution = ExecutionId(read_id("execution", execution_id, "executionId"))
+        return await trials.try_expression(info.context, execution, path, expression, given)
 
 
 def validated(context: RequestContext, document: JSONObject) -> Report:

@@ -12,6 +12,7 @@ from domain.nodes import NodeCategory
 from domain.paging import Direction
 from domain.starts import TriggerType
 from domain.tasks import TaskDecision, TaskEntryKind, TaskKind, TaskStatus
+from domain.trials import Mark, Mode, When
 from domain.triggers import TriggerKind
 from domain.workflows import WorkflowOrderField, WorkflowStatus
 
@@ -23,6 +24,8 @@ enum(ExecutionStatus, description="Where an execution is in its life.")
 enum(FailureStrategy, description="What a failed node means for the execution.")
 enum(JoinMode, description="How many incoming edges a node waits for.")
 enum(LogLevel, description="How grave a log line is, least first.")
+enum(Mark, name="TestMarkKind", description="How a step of a test went about it.")
+enum(Mode, name="ContinueMode", description="On to the next breakpoint, or to the next step.")
 enum(NodeCategory, description="Where a palette files a node kind.")
 enum(OnError, description="What a node's final failure means.")
 enum(Severity, name="FindingSeverity", description="With an ERROR a graph cannot be published.")
@@ -33,6 +36,7 @@ enum(TaskKind, description="Whether a task asks for a decision, or for data alon
 enum(TaskStatus, description="Where a task is in its life.")
 enum(TriggerKind, name="TriggerType", description="What begins executions of a workflow by itself.")
 enum(TriggerType, name="StartType", description="What an execution was begun by.")
+enum(When, name="BreakpointWhen", description="Before the node, or before what its completion activates.")
 enum(WorkflowOrderField, description="What workflows are ordered by.")
 enum(WorkflowStatus, description="Whether a workflow takes starts: only ACTIVE does.")
 
@@ -45,6 +49,8 @@ __all__ = [
     "FailureStrategy",
     "JoinMode",
     "LogLevel",
+    "Mark",
+    "Mode",
     "NodeCategory",
     "OnError",
     "Severity",
@@ -55,6 +61,7 @@ __all__ = [
     "TaskStatus",
     "TriggerKind",
     "TriggerType",
+    "When",
     "WorkflowOrderField",
     "WorkflowStatus",
 ]

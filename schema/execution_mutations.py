@@ -20,6 +20,7 @@ from schema.identifiers import read_id
 from schema.info import Info
 from schema.json_objects import object_or_refuse
 from schema.scalars import JSON
+from schema.trials import ExecutionTestInput
 
 DEFAULT_WAIT = 30.0
 
@@ -55,6 +56,9 @@ class ExecutionStartInput:
     start_at: datetime | None = strawberry.field(
         default=None, description="Begins then, to the second; a signal sent before begins it earlier."
     )
+    test: ExecutionTestInput | None = strawberry.field(
+        default=None, description="Breakpoints, pinned outputs, effects switched off, and what is to come of it."
+    )
 
     def request(self) -> StartRequest:
         """Raises InvalidId, Invalid."""
@@ -68,6 +72,7 @@ class ExecutionStartInput:
             draft=self.draft,
             deduplicate=Deduplicate(key=given.key, window=given.window) if (given := self.deduplicate) else None,
             start_at=self.start_at,
+            trial=self.test.trial() if self.test is not None else None,
         )
 
 

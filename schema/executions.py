@@ -14,14 +14,14 @@ from domain.dead_letters import DeadLetter
 from domain.engine.events import Event
 from domain.executions import Execution, ExecutionFilter, ExecutionOrder
 from domain.executions_logs import LogEntry
-from domain.executions_read import Step
+from domain.executions_read import Overview, Step
 from domain.ids import ExecutionId, WorkflowId, decode
 from domain.limits import QueuePlace
 from domain.tasks import Task
 from domain.triggers import Trigger
 from domain.versions import Version
 from domain.workflows import Workflow
-from resolvers import dead_letters, executions, limits, triggers, workflows
+from resolvers import dead_letters, executions, limits, trials, triggers, workflows
 from schema.dead_letters import DeadLetterType
 from schema.enums import Direction, ExecutionStatus, LogLevel, TriggerType
 from schema.execution_log import (
@@ -40,6 +40,7 @@ from schema.queues import QueuePlaceType
 from schema.scalars import JSON
 from schema.tasks import TaskType
 from schema.tasks import listed_of_execution as listed_tasks
+from schema.trials import ExecutionTest
 from schema.triggers import TriggerNode
 
 if TYPE_CHECKING:
@@ -63,6 +64,16 @@ class ExecutionType(Node):
     trigger_type: TriggerType
     triggered_by: str | None = strawberry.field(description="The id of the user, key or trigger that began it.")
     draft: bool = strawberry.field(description="Whether it runs a draft that was tried out.")
+
+    @strawberry.field(graphql_type=ExecutionTest | None, description="Null unless it runs in test mode.")
+    @staticmethod
+    async def test(root: strawberry.Parent[Execution], info: Info) -> Overview | None:
+        return await trials.test_of(info.context, root)
+
+    @strawberry.field(description="What expressions see at the step of this path, or saw when it ran; secrets hidden.")
+    @staticmethod
+    async def scope(root: strawberry.Parent[Execution], info: Info, path: str) -> JSON:
+        return await trials.scope(info.context, root.id, path)
 
     @strawberry.field(description="0 to 100.")
     @staticmethod
@@ -185,6 +196,7 @@ class ExecutionFilterInput:
     since: datetime | None = strawberry.field(default=None, description="Created then or later.")
     until: datetime | None = strawberry.field(default=None, description="Created earlier.")
     retry_of: strawberry.ID | None = None
+    test: bool | None = strawberry.field(default=None, description="Those in test mode, or those that are not.")
 
     def chosen(self) -> ExecutionFilter:
         """Raises InvalidId."""
@@ -196,6 +208,7 @@ class ExecutionFilterInput:
             since=self.since,
             until=self.until,
             retry_of=ExecutionId(read_id("execution", first, "filter", "retryOf")) if first else None,
+            test=self.test,
         )
 
 

@@ -36,7 +36,9 @@ class GraphNode:
     on_error: OnError
     each: JSON | None
     join: JoinMode | None
+    lock: JSON | None
     cache: JSON | None
+    at_most_once: bool
     compensation: JSON | None
     notes: str
     disabled: bool
@@ -117,7 +119,9 @@ class NodeInput:
     on_error: OnError = OnError.FAIL
     each: JSON | None = None
     join: JoinMode | None = None
+    lock: JSON | None = None
     cache: JSON | None = None
+    at_most_once: bool = False
     compensation: JSON | None = None
     notes: str = ""
     disabled: bool = False
@@ -187,7 +191,9 @@ def _node(node: NodeInput) -> JSONObject:
         onError=node.on_error.value,
         each=node.each,
         join=node.join.value if node.join else None,
+        lock=node.lock,
         cache=node.cache,
+        atMostOnce=node.at_most_once,
         compensation=node.compensation,
         notes=node.notes,
         disabled=node.disabled,

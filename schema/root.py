@@ -18,6 +18,7 @@ from schema.protection import ProtectedSchema
 from schema.scalars import DEFINITIONS
 from schema.task_mutations import TaskMutation
 from schema.tasks import TaskQuery, TaskType
+from schema.trial_mutations import TrialMutation
 from schema.triggers import TriggerMutation, TriggerNode
 from schema.viewers import TenantType, UserType, ViewerQuery
 from schema.workflow_mutations import WorkflowMutation
@@ -48,6 +49,7 @@ class Mutation(
     ConnectionMutation,
     TaskMutation,
     DeadLetterMutation,
+    TrialMutation,
 ):
     pass
 

@@ -4,6 +4,7 @@ import os
 import tempfile
 from collections.abc import AsyncGenerator, Generator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -52,3 +53,10 @@ async def app_db(database: str) -> AsyncGenerator[None]:
 async def tenant(engine_pool: EnginePool) -> TenantId:
     """A fresh tenant, stored."""
     return await make_tenant(engine_pool)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Where everything that the tests ask for is installed (`WEIR_TEST_SKIPS=none`), a skipped test is a failed run."""
+    reporter: Any = session.config.pluginmanager.get_plugin("terminalreporter")
+    if os.environ.get("WEIR_TEST_SKIPS") == "none" and reporter is not None and reporter.stats.get("skipped"):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED

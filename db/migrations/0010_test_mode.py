@@ -1,12 +1,14 @@
-"""To be filled."""
+"""Test mode: which executions are tests."""
 
-from typing import ClassVar
+from tortoise import fields, migrations
+from tortoise.migrations.operations import AddField
 
-from tortoise import migrations
-from tortoise.migrations.operations import Operation
+EXECUTIONS = AddField(
+    model_name="Execution", name="test", field=fields.BooleanField(default=False, db_default=False)
+)
 
 
 class Migration(migrations.Migration):
     dependencies = [("weir", "0009_environments")]
 
-    operations: ClassVar[list[Operation]] = []
+    operations = [EXECUTIONS]

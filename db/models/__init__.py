@@ -7,6 +7,7 @@ from db.models.accounts import Account, Membership, RefreshToken
 from db.models.apikeys import ApiKey
 from db.models.connections import Connection, ConnectionSecret, DataKey
 from db.models.dead_letters import DeadLetterDismissal
+from db.models.environments import Environment, Promotion, WorkflowEnvironment, WorkflowSplit
 from db.models.executions import Execution, ExecutionKey
 from db.models.files import File, FileLeftover, FileUsage
 from db.models.journal import ExecutionEvent, ExecutionInbox, ExecutionState, WakeUp
@@ -25,6 +26,7 @@ __all__ = [
     "ConnectionSecret",
     "DataKey",
     "DeadLetterDismissal",
+    "Environment",
     "Execution",
     "ExecutionEvent",
     "ExecutionInbox",
@@ -35,6 +37,7 @@ __all__ = [
     "FileUsage",
     "LockRequest",
     "Membership",
+    "Promotion",
     "RefreshToken",
     "Task",
     "TaskEntry",
@@ -44,6 +47,8 @@ __all__ = [
     "WakeUp",
     "Worker",
     "Workflow",
+    "WorkflowEnvironment",
     "WorkflowLimit",
+    "WorkflowSplit",
     "WorkflowVersion",
 ]

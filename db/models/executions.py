@@ -12,6 +12,7 @@ class Execution(Model):
     """Partitioned by `id`. `wants_owner`: there is something to do and nobody to do it.
 
     `held`: it may not begin before a limit has room for it; `admitted_at`: when one had, null for what has no limit.
+    `environment`: null for the default one; `split_id`: what has chosen its version.
     """
 
     id = fields.UUIDField(primary_key=True, default=None)
@@ -39,6 +40,9 @@ class Execution(Model):
     draft = fields.BooleanField(default=False, db_default=False)
     held = fields.BooleanField(default=False, db_default=False)
     admitted_at = fields.DatetimeField(null=True)
+    environment = fields.CharField(max_length=63, null=True)
+    split_id = fields.UUIDField(null=True)
+    test = fields.BooleanField(default=False, db_default=False)
 
     class Meta(Model.Meta):
         table = "execution"

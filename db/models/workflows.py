@@ -19,6 +19,7 @@ class Workflow(Model):
     revision = fields.IntField(default=1, db_default=1)
     draft: OrderedJSONField[dict[str, JSON]] = OrderedJSONField()
     active_version_id = fields.UUIDField(null=True)
+    split_id = fields.UUIDField(null=True)
     listed = fields.BooleanField(default=True, db_default=True)
     created_at = fields.DatetimeField()
     created_by = fields.UUIDField(null=True)

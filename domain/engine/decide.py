@@ -23,6 +23,7 @@ from domain.engine.settling import child_ended, settle_step, take_signal
 from domain.engine.state import Lifecycle, Signal, State, StepState, StepStatus
 from domain.json import JSON, JSONObject, as_list, as_object
 from domain.nodes import error_json
+from domain.trials import BREAKPOINT, Mode, trial_from_json
 
 
 def advance(plan: Plan, state: State, event: Event) -> tuple[State, tuple[Command, ...]]:
@@ -108,7 +109,8 @@ def _dispatch(plan: Plan, draft: Draft, event: Event) -> None:
         case EventKind.SEEDED:
             _seed(plan, draft, event)
         case (
-            EventKind.STEP_COMPLETED
+            EventKind.STEP_STARTED
+            | EventKind.STEP_COMPLETED
             | EventKind.STEP_FAILED
             | EventKind.STEP_SKIPPED
             | EventKind.WAITING
@@ -118,6 +120,8 @@ def _dispatch(plan: Plan, draft: Draft, event: Event) -> None:
         case EventKind.SIGNAL_RECEIVED:
             name = str(payload["name"])
             signal = Signal(key=str(payload["key"]), payload=payload.get("payload"), name=name)
+            if name.startswith(BREAKPOINT):
+                draft.stepping = as_object(signal.payload).get("mode") == Mode.STEP
             take_signal(draft, signal, kept=payload.get("transient") is not True)
         case EventKind.CHILD_FINISHED:
             error = payload.get("error")
@@ -160,6 +164,8 @@ def _start(plan: Plan, draft: Draft, event: Event) -> None:
     draft.trigger = dict(as_object(payload.get("trigger")))
     draft.parent = parent_from_json(payload.get("parent"))
     draft.started_at = event.at
+    draft.trial = trial_from_json(payload.get("test"))
+    draft.stepping = draft.trial is not None and draft.trial.stepping
     draft.deadline = datetime.fromisoformat(deadline) if isinstance(deadline, str) else None
     begin(frame_of(plan, draft, ROOT, event.at), entry if isinstance(entry, str) else None)
 

@@ -7,6 +7,7 @@ from domain.engine.commands import CancelStep, Command
 from domain.engine.scopes import ROOT, Failure, Loop, Scope, Undo
 from domain.engine.state import Lifecycle, Parent, Signal, State, StepState, StepStatus, seen
 from domain.json import JSON
+from domain.trials import BREAKPOINT, Trial
 
 
 @dataclass(slots=True)
@@ -42,6 +43,8 @@ class Draft:
     terminated: bool
     failure: Failure | None
     output: JSON
+    trial: Trial | None
+    stepping: bool
     keeps: bool = False
     commands: list[Command] = field(default_factory=list[Command])
     drained: list[str] = field(default_factory=list[str])
@@ -74,7 +77,7 @@ class Draft:
     def cancel(self, path: str, at: datetime) -> None:
         """An open step is no longer wanted, nor what is inside it; a signal it held goes back to the front."""
         step = self.steps[path]
-        if step.signal is not None:
+        if step.signal is not None and not step.signal.name.startswith(BREAKPOINT):
             name = step.signal.name
             self.signals[name] = (step.signal, *self.signals.get(name, ()))
         self.leave(path, at)
@@ -142,6 +145,8 @@ def thaw(state: State, *, keeps: bool = False) -> Draft:
         terminated=state.terminated,
         failure=state.failure,
         output=state.output,
+        trial=state.trial,
+        stepping=state.stepping,
         keeps=keeps,
     )
 
@@ -174,4 +179,6 @@ def freeze(draft: Draft) -> State:
         terminated=draft.terminated,
         failure=draft.failure,
         output=draft.output,
+        trial=draft.trial,
+        stepping=draft.stepping,
     )

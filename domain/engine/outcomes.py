@@ -47,6 +47,8 @@ class Completed:
     cancels: tuple[str, ...] = ()
     terminates: bool = False
     deadline: datetime | None = None
+    cached: bool = False
+    """The result of an earlier run, used again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,6 +88,8 @@ class Waiting:
     signal: str | None = None
     signals: tuple[str, ...] = ()
     callback: bool = False
+    lock: JSONObject | None = None
+    """The lock that is waited for, for the log: its `name` and the `position` in its line, from 1."""
 
     @property
     def names(self) -> tuple[str, ...]:

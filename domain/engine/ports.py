@@ -90,7 +90,7 @@ class Append:
     `consumed`: inbox ids deleted with them. `status`: the row's new status while it lives (PAUSED, RUNNING), None
     for no change. `finished` closes the row, clears its owner and deletes its wake-ups, snapshot and inbox.
     `children` begin, and `posts` are delivered, in the same transaction. `settled`: the paths of steps that are over
-    and may have left something behind: a task in an inbox, a lock.
+    and may have left a task in an inbox; `releases`: of those that may have a lock, None for all of the execution's.
     """
 
     execution_id: ExecutionId
@@ -104,11 +104,12 @@ class Append:
     children: Sequence[NewExecution] = ()
     posts: Sequence[Post] = ()
     settled: Sequence[str] = ()
+    releases: Sequence[str | None] = ()
 
     @property
     def related(self) -> bool:
         """Whether it writes more than its own execution's rows."""
-        return bool(self.children or self.posts or self.settled)
+        return bool(self.children or self.posts or self.settled or self.releases)
 
 
 class Journal(Protocol):

@@ -28,11 +28,13 @@ def settle_step(
     if draft.lifecycle is not Lifecycle.RUNNING and step.undoes is None:
         return
     match kind:
+        case EventKind.STEP_STARTED:
+            draft.put(replace(step, begun=attempt))
         case EventKind.WAITING:
             _wait(plan, draft, replace(step, attempt=attempt), payload, at)
         case EventKind.CHILD_STARTED:
             wait = Wait(child=str(payload["execution"]))
-            draft.put(replace(step, attempt=attempt, status=StepStatus.WAITING, wait=wait, retry_at=None))
+            draft.put(replace(step, attempt=attempt, status=StepStatus.WAITING, wait=wait, retry_at=None, signal=None))
         case EventKind.STEP_FAILED:
             _attempt_failed(plan, draft, replace(step, attempt=attempt), payload, at)
         case _:
@@ -115,7 +117,7 @@ def _wait(plan: Plan, draft: Draft, step: StepState, payload: JSONObject, at: da
     if isinstance(given, Mapping):
         if step.wait is None or not step.wait.body:
             draft.loops[step.path] = loop_from(given)
-        waiting = replace(step, status=StepStatus.WAITING, wait=Wait(body=True), retry_at=None)
+        waiting = replace(step, status=StepStatus.WAITING, wait=Wait(body=True), retry_at=None, signal=None)
         draft.put(waiting)
         enter(plan, draft, waiting, given, at)
         return

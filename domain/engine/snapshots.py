@@ -10,6 +10,7 @@ from domain.engine.parents import parent_from_json, parent_to_json
 from domain.engine.scopes import Failure, Loop, Scope, Undo
 from domain.engine.state import Lifecycle, Signal, State, StepState, StepStatus, Wait, seen
 from domain.json import JSON, JSONObject
+from domain.trials import trial_from_json, trial_to_json
 
 
 def _moment(value: Any) -> datetime | None:
@@ -48,6 +49,8 @@ def to_json(state: State) -> JSONObject:
         "terminated": state.terminated,
         "failure": _failure_to_json(state.failure),
         "output": state.output,
+        "test": trial_to_json(state.trial),
+        "stepping": state.stepping,
     }
 
 
@@ -88,6 +91,8 @@ def from_json(snapshot: JSON) -> State:
         terminated=document["terminated"],
         failure=_failure_from_json(document["failure"]),
         output=document["output"],
+        trial=trial_from_json(document.get("test")),
+        stepping=document.get("stepping", False),
     )
 
 
@@ -104,6 +109,7 @@ def _step_to_json(step: StepState) -> JSONObject:
     optional: dict[str, JSON] = {
         "scope": step.scope or None,
         "trail": list(step.trail) or None,
+        "begun": step.begun or None,
         "retryAt": _text(step.retry_at),
         "wait": _wait_to_json(step.wait) if step.wait else None,
         "signal": _signal_to_json(step.signal) if step.signal else None,
@@ -137,6 +143,7 @@ def _step_from_json(document: Any) -> StepState:
         sources=tuple(document["sources"]),
         via=tuple(document["via"]),
         attempt=document["attempt"],
+        begun=document.get("begun", 0),
         retry_at=_moment(document.get("retryAt")),
         wait=_wait_from_json(wait) if wait else None,
         signal=_signal_from_json(signal) if signal else None,

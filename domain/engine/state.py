@@ -11,6 +11,7 @@ from enum import StrEnum
 from domain.engine.outcomes import ChildEnded
 from domain.engine.scopes import ROOT, Failure, Loop, Scope, Trail, Undo
 from domain.json import JSON, JSONObject
+from domain.trials import Trial
 
 
 class Lifecycle(StrEnum):
@@ -66,6 +67,7 @@ class Signal:
 class StepState:
     """One activation of a node. `sources` are the paths of the steps whose edges activated it, `via` their handles.
 
+    `begun`: the attempt that the log says has begun, for a step that must not run twice; 0: none.
     `scope`: the prefix of the pass it belongs to, `trail` the graph. `undoes`: it compensates the step at that path.
     `skipped_by_hand`: somebody gave its output instead of running it. `activated_at` and `settled_at` are the
     times of the events that did so. `signal` and `child_end`: what it is to be resumed with.
@@ -79,6 +81,7 @@ class StepState:
     sources: tuple[str, ...] = ()
     via: tuple[str, ...] = ()
     attempt: int = 1
+    begun: int = 0
     retry_at: datetime | None = None
     wait: Wait | None = None
     signal: Signal | None = None
@@ -114,6 +117,7 @@ class State:
     `undo`: finished steps that can be undone, in the order of their completion; `undoing`: the one being undone;
     `undo_failed`: those that could not.
     `terminated`: a step has ended the execution, successfully. `inputs`: edited inputs, by path.
+    `trial`: it runs in test mode. `stepping`: it stops before every step.
     """
 
     seq: int = 0
@@ -141,6 +145,8 @@ class State:
     terminated: bool = False
     failure: Failure | None = None
     output: JSON = None
+    trial: Trial | None = None
+    stepping: bool = False
 
     @property
     def root(self) -> Scope:

@@ -2,7 +2,7 @@
 
 from domain.engine.draft import Draft
 from domain.engine.plan import Plan
-from domain.engine.results import gathered, step_input
+from domain.engine.results import gathered, step_error, step_input
 from domain.engine.scopes import ROOT
 from domain.engine.state import State, StepState
 from domain.json import JSON
@@ -33,3 +33,21 @@ def seen_steps(draft: Draft | State, step: StepState) -> JSON:
     for view in reversed(views):
         merged |= view
     return merged
+
+
+def seen_by(plan: Plan, draft: Draft | State, step: StepState) -> dict[str, JSON]:
+    """What the expressions of a step see of its execution's state."""
+    scope: dict[str, JSON] = {
+        "input": entering(plan, draft, step),
+        "trigger": draft.input,
+        "steps": seen_steps(draft, step),
+        "vars": draft.vars,
+        "error": step_error(draft.steps, step.path),
+    }
+    if step.undoes is not None and draft.undoing is not None:
+        scope["output"] = draft.undoing.output
+    owner = draft.scopes[step.scope].owner
+    if owner is not None:
+        index = draft.scopes[step.scope].index
+        scope["item"], scope["index"] = draft.loops[owner].item(index), index
+    return scope

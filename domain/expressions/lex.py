@@ -2,9 +2,8 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
+from typing import Final, NamedTuple
 
 from domain.expressions.coercion import double, joined
 from domain.expressions.errors import Beyond, ExpressionError
@@ -15,6 +14,7 @@ _NAME = r"[^\W\d][\w$]*|\$[\w$]*"
 _BLANK = re.compile(
     r"(?:[\t\v\f \xa0\ufeff\u1680\u2000-\u200a\u202f\u205f\u3000\n\r\u2028\u2029]|//[^\n\r]*|/\*[\s\S]*?\*/)+"
 )
+_NEW_LINE = re.compile("[\n\r\u2028\u2029]")
 _REGEX = re.compile(r"/(?![*/])(?:[^\\/\[\n\r]|\\.|\[(?:[^\]\\\n\r]|\\.)*\])+/[A-Za-z]*")
 _NUMBER = r"0[xXoObB][0-9A-Za-z_]+|(?:[0-9][0-9_]*\.?[0-9_]*|\.[0-9][0-9_]*)(?:[eE][+-]?[0-9]+)?n?"
 _ESCAPE = r"\\(?:\r\n|[\s\S])"
@@ -25,6 +25,11 @@ _PUNCTUATOR = (
 )
 _TOKEN = re.compile(f"(?P<name>{_NAME})|(?P<number>{_NUMBER})|(?P<string>{_STRING})|(?P<punctuator>{_PUNCTUATOR})")
 _CLOSING: Final = {"(": ")", "[": "]", "{": "}"}
+_BRACKETS: Final = frozenset("()[]{}")
+_PLAIN: Final = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_$.,;:?!=<>()[]{}+-*%&|'\"")
+"""What no blank begins with."""
+_HIDING: Final = re.compile(r"[\"'`{/]")
+"""What may hold a `}}` that closes nothing: strings, template literals, objects, comments, regular expressions."""
 _WORDS_BEFORE_REGEX = "return typeof instanceof in of new delete void throw case do else yield await"
 _BEFORE_REGEX: Final = frozenset(_WORDS_BEFORE_REGEX.split())
 
@@ -40,8 +45,10 @@ class Kind(StrEnum):
     END = "end"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Token:
+_KINDS: Final = {kind.value: kind for kind in Kind}
+
+
+class Token(NamedTuple):
     """`text` is as written; `parts` of a template literal are its texts and, between them, its tokens."""
 
     kind: Kind
@@ -64,11 +71,14 @@ def closing_braces(text: str, start: int) -> int:
 
     Where they do not add up, or nothing that short is an expression, it is the nearest `}}`.
     """
+    nearest = text.find("}}", start)
+    if nearest < 0 or not _HIDING.search(text, start, nearest):
+        return nearest
     try:
         tokens, end = _Lexer(text[start : start + MAX_SOURCE + 2]).run(0, closing="}}")
     except ExpressionError:
-        return text.find("}}", start)
-    return start + end if tokens[-1].kind is Kind.END else text.find("}}", start)
+        return nearest
+    return start + end if tokens[-1].kind is Kind.END else nearest
 
 
 class _Lexer:
@@ -78,21 +88,25 @@ class _Lexer:
 
     def run(self, start: int, *, closing: str, depth: int = 0) -> tuple[list[Token], int]:
         """The tokens from `start` to `closing` outside all brackets (or to the end), and where that stands."""
+        source, length = self._source, len(self._source)
         tokens: list[Token] = []
         open_brackets: list[Token] = []
         position = start
         try:
             while True:
-                blank = _BLANK.match(self._source, position)
-                new_line = bool(blank and re.search("[\n\r\u2028\u2029]", blank.group()))
-                position = blank.end() if blank else position
-                if closing and not open_brackets and self._source.startswith(closing, position):
+                new_line = False
+                if position < length and source[position] not in _PLAIN:
+                    blank = _BLANK.match(source, position)
+                    new_line = blank is not None and _NEW_LINE.search(blank.group()) is not None
+                    position = blank.end() if blank else position
+                if closing and not open_brackets and source.startswith(closing, position):
                     break
-                if position >= len(self._source):
+                if position >= length:
                     self._refuse_open(open_brackets, closing, start)
                     break
                 token, position = self._token(position, tokens, new_line, depth + len(open_brackets))
-                self._match(token, open_brackets, depth)
+                if token.text in _BRACKETS:
+                    self._match(token, open_brackets, depth)
                 tokens.append(token)
         except ExpressionError:
             if not self._guessed:
@@ -112,8 +126,8 @@ class _Lexer:
             found = _TOKEN.match(self._source, position)
             if not found or found.group() in ('"', "'"):
                 raise self._error("This string is not closed", position)
-            kind = Kind(found.lastgroup or "")
-        return Token(kind=kind, text=found.group(), position=position, new_line=new_line), found.end()
+            kind = _KINDS[found.lastgroup or ""]
+        return Token(kind, found.group(), position, new_line), found.end()
 
     def _regex_may_stand(self, before: Token | None) -> bool:
         if before is None:
@@ -148,8 +162,6 @@ class _Lexer:
         raise self._error("This template literal is not closed", start)
 
     def _match(self, token: Token, open_brackets: list[Token], depth: int) -> None:
-        if token.kind is not Kind.PUNCTUATOR:
-            return
         if token.text in _CLOSING:
             open_brackets.append(token)
             if len(open_brackets) + depth > MAX_DEPTH:

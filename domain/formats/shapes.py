@@ -48,6 +48,21 @@ class EachShape(Shape):
     )
 
 
+class LockShape(Shape):
+    name: Annotated[str, Field(min_length=1, max_length=1_000)] = Field(
+        description="The lock's name, shared by all executions of the tenant; may be a template."
+    )
+    limit: Annotated[int, Field(ge=1, le=10_000)] = Field(1, description="How many steps may hold it at once.")
+    timeout: Seconds | None = Field(None, description="Seconds to wait for it before the step fails.")
+
+
+class CacheShape(Shape):
+    ttl: Seconds = Field(description="Seconds for which a result may be used again.")
+    key: Annotated[str, Field(min_length=1, max_length=1_000)] | None = Field(
+        None, description="What results of one kind are told apart by, a template; else by config and input."
+    )
+
+
 class CompensationShape(Shape):
     kind: Annotated[str, Field(min_length=1, max_length=64)] = Field(description="The node kind that undoes it.")
     config: dict[str, Anything] = Field(default_factory=dict[str, Anything], description="What its kind asks for.")
@@ -68,7 +83,9 @@ class NodeShape(Shape):
     join: Literal["all", "any", "first", "n", "each"] | None = Field(
         None, description="How many incoming edges it awaits."
     )
+    lock: Anything = Field(None, description="The named lock it holds while it runs.")
     cache: Anything = Field(None, description="How long its result may be reused.")
+    at_most_once: bool = Field(False, description="Never run again by itself when its outcome is unknown.")
     compensation: Anything = Field(None, description="What undoes it.")
     notes: Text = Field("", description="For readers.")
     disabled: bool = Field(False, description="Passed over when it runs.")

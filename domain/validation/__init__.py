@@ -8,12 +8,13 @@ from collections.abc import Iterator, Mapping
 from domain.errors import Finding, Severity
 from domain.graphs import Definition, Graph, Node
 from domain.nodes import NodeCatalog
-from domain.validation.bodies import MAX_DEPTH, Inside, body_of, compensation_findings, each_findings, sizes, too_deep
+from domain.validation.bodies import MAX_DEPTH, Inside, body_of, sizes, too_deep
 from domain.validation.edges import edge_findings, graph_findings
-from domain.validation.expressions import ExpressionCheck, Place
+from domain.validation.expressions import ExpressionCheck
 from domain.validation.json_schemas import schema_findings
 from domain.validation.limits import LIMITS, Limits, size_findings
 from domain.validation.nodes import duplicate_ids, node_findings, settings_findings
+from domain.validation.traits import trait_findings
 
 __all__ = ["LIMITS", "Limits", "validate"]
 
@@ -56,11 +57,8 @@ def _graph_findings(graph: Graph, catalog: NodeCatalog, around: Mapping[str, Nod
     for node in graph.nodes:
         yield from node_findings(node, catalog)
         if node.kind in kinds:
-            check.config(node.id, node.kind, node.config, kinds[node.kind].config_schema)
-        if node.each is not None:
-            yield from each_findings(node)
-            check.template(node.each, Place(node_id=node.id, path=("each",)))
-        yield from compensation_findings(node, catalog, check)
+            check.config(node.id, node.config, kinds[node.kind].config_schema)
+        yield from trait_findings(node, catalog, check)
     yield from edge_findings(graph, nodes, catalog, check)
     yield from check.findings
     yield from graph_findings(graph, nodes, catalog, inside=depth > 0)

@@ -31,7 +31,7 @@ def edge_findings(
         if target is not None and target.kind in kinds:
             yield from _target_handle(edge, target, kinds[target.kind].input_handles, path)
         if edge.condition is not None:
-            check.expression(edge.condition, Place(path=(*path, "condition")))
+            check.condition(edge.condition, Place(path=(*path, "condition")))
         if edge.max_iterations is not None and edge.max_iterations < 1:
             message = f"maxIterations is {edge.max_iterations}; it is at least 1"
             remedy = "Say how often the edge may be taken in one execution."

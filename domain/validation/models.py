@@ -1,6 +1,7 @@
 """Pydantic's errors as findings: changes when a wrong shape is to be told in other words."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from typing import cast
 
@@ -127,3 +128,13 @@ def shown(value: object) -> str:
             return "a list"
         case _:
             return str(value)[:_SHOWN]
+
+
+def wrong_shape(model: type[BaseModel], value: JSON, node_id: str, path: tuple[str, ...]) -> list[Finding]:
+    """Why a value of the node, which stands at `path` in it, is none of this model."""
+    try:
+        model.model_validate(value)
+    except ValidationError as error:
+        found = shape_findings(model, error, value)
+        return [replace(finding, node_id=node_id, path=(*path, *finding.path)) for finding in found]
+    return []

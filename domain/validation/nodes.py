@@ -25,8 +25,6 @@ def node_findings(node: Node, catalog: NodeCatalog) -> Iterator[Finding]:
     yield from _retry(node.id, node.retry)
     if node.timeout is not None:
         yield from seconds("timeout", node.timeout, node.id, ("timeout",), least_open=True)
-    if node.cache is not None:
-        yield _not_available("'cache'", ("cache",), node.id)
 
 
 def duplicate_ids(nodes: Sequence[Node]) -> Iterator[Finding]:
@@ -104,16 +102,3 @@ def _join(node: Node, kind: NodeKind) -> Iterator[Finding]:
         return
     remedy = "Use a merge node's config: mode and n."
     yield Finding(severity=severity, code="BAD_JOIN", message=message, node_id=node.id, path=("join",), remedy=remedy)
-
-
-def _not_available(
-    what: str, path: tuple[str, ...], node_id: str | None = None, severity: Severity = Severity.ERROR
-) -> Finding:
-    return Finding(
-        severity=severity,
-        code="NOT_AVAILABLE",
-        message=f"{what} is part of the format, but this version of Weir does not carry it out",
-        node_id=node_id,
-        path=path,
-        remedy="Leave it out.",
-    )

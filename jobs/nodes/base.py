@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Generic, Protocol, TypeVar, cast
 
@@ -25,6 +25,7 @@ from domain.validation.expressions import marked_fields
 from domain.validation.models import shape_findings
 from jobs.addresses import AddressGuard
 from jobs.breakers import Breaker
+from jobs.nodes.environments import mapped
 from jobs.nodes.fields import EXPRESSION_ERROR, accepting_templates
 from jobs.outgoing import OutgoingRequest, OutgoingResponse, OutgoingStream
 from jobs.sandbox.outcomes import Fetch, Finished, Script
@@ -175,12 +176,14 @@ class DefinedKind(Generic[C]):
             yield from self._rules(config)
 
     async def run(self, step: StepContext) -> Outcome:
+        step = _placed(step)
         config = self._parse(step)
         return config if isinstance(config, Failed) else await self._action(step, config)
 
     async def resume(self, step: StepContext, cause: Cause) -> Outcome:
         if self._resumption is None:
             raise NotImplementedError(f"a {self.kind.name} node never waits")
+        step = _placed(step)
         config = self._parse(step)
         return config if isinstance(config, Failed) else await self._resumption(step, config, cause)
 
@@ -200,6 +203,12 @@ class DefinedKind(Generic[C]):
                 self._constant.clear()
             self._constant[id(step.config)] = (step.config, config)
         return config
+
+
+def _placed(step: StepContext) -> StepContext:
+    """The step as it is to run in its execution's environment."""
+    config = mapped(step.config, step.scope)
+    return step if config is step.config else replace(step, config=config)
 
 
 def _not_for_check(problem: str, value: object) -> bool:

@@ -1,38 +1,51 @@
-"""The reference of all node kinds, docs/nodes.md, made from what the kinds say of themselves."""
+"""The reference of all node kinds, docs/nodes/, made from what the kinds say of themselves."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 
 from domain.json import JSONObject, as_list, as_object
-from domain.nodes import NodeCatalog, NodeKind
+from domain.nodes import NodeCatalog, NodeCategory, NodeKind
 
-_WRITTEN = "This page is made from the node kinds themselves; a test keeps it so."
+_WRITTEN = "{} made from the node kinds themselves by `./weir export-docs`; a test says when they differ."
 
 
-def markdown(catalog: NodeCatalog) -> str:
-    """The whole page."""
+def pages(catalog: NodeCatalog) -> Mapping[str, str]:
+    """Every page by its file's name: one per kind, and README.md, which lists them by category."""
     kinds = [kind for _, kind in sorted(catalog.kinds().items())]
+    return {"README.md": _overview(kinds), **{f"{kind.name}.md": _page(kind) for kind in kinds}}
+
+
+def _overview(kinds: Sequence[NodeKind]) -> str:
     parts = [
         "# Node kinds",
-        _WRITTEN,
-        "Any field may hold an expression in `{{ }}` unless it says otherwise. Every node may also carry `retry`,\n"
-        "`timeout` and `onError`; with `onError: route` it has the output `error`.",
-        "\n".join(f"- [`{kind.name}`](#{kind.name}) – {kind.description}" for kind in kinds),
-        *(_section(kind) for kind in kinds),
+        _WRITTEN.format("These pages are"),
+        "Any field may hold an expression in `{{ }}` unless it says otherwise. [Node options](../node-options.md) are\n"
+        "what every node may carry beside its config: `retry`, `timeout`, `onError`, `each`, `lock`, `cache` and more.",
     ]
+    for category in NodeCategory:
+        lines = [
+            f"| [`{kind.name}`]({kind.name}.md) | {kind.description} |" for kind in kinds if kind.category is category
+        ]
+        if lines:
+            parts += [f"## {category.value.capitalize()}", "\n".join(["| kind | what it does |", "|---|---|", *lines])]
     return "\n\n".join(parts) + "\n"
 
 
-def _section(kind: NodeKind) -> str:
+def _page(kind: NodeKind) -> str:
     outputs = ", ".join(f"`{handle}`" for handle in kind.output_handles) or "none"
-    parts = [f"## {kind.name}", f"**{kind.title}.** {kind.description} Outputs: {outputs}.", kind.documentation]
+    parts = [
+        f"# {kind.name}",
+        _WRITTEN.format("This page is"),
+        f"**{kind.title}.** {kind.description} Outputs: {outputs}.",
+        kind.documentation,
+    ]
     fields = list(_fields(kind.config_schema, kind.config_schema, ""))
     if fields:
         parts.append("\n".join(["| field | type | meaning |", "|---|---|---|", *fields]))
     for example in kind.examples:
         written = json.dumps(example.config, indent=2, ensure_ascii=False)
         parts.append(f"{example.title}:\n\n```json\n{written}\n```")
-    return "\n\n".join(parts)
+    return "\n\n".join(parts) + "\n"
 
 
 def _fields(root: JSONObject, schema: JSONObject, prefix: str) -> Iterator[str]:

@@ -13,6 +13,7 @@ from domain.graphs import ERROR, OUT
 from domain.json import JSON, JSONObject
 from domain.nodes import NodeCategory
 from jobs.nodes.base import NodeConfig, StepContext, define, unexpected
+from jobs.nodes.environments import environment_of
 from jobs.nodes.fields import Compiled
 
 OutputTemplate = Annotated[Template, Compiled("template", ("output",))]
@@ -41,6 +42,7 @@ async def run(step: StepContext, config: SubworkflowConfig) -> Outcome:
         variables=variables if isinstance(variables, dict) else {},
         caller=step.execution_id,
         depth=step.depth,
+        environment=environment_of(step.scope),
         path=step.path if config.wait else None,
     )
     try:
@@ -110,8 +112,8 @@ KIND = define(
     outputs=(OUT, ERROR),
     documentation="""
 Begins an execution of `workflow` with `input` and, unless `wait` is false, goes on when that is over. The child is an
-execution of its own: with its own log, limits and failure handling, shown below this one. It runs the active version
-as it is at that moment, or the `version` named.
+execution of its own: with its own log, limits and failure handling, shown below this one. It runs in this execution's
+environment the version that is active there at that moment, or the `version` named.
 
 | onError | a child that fails or is cancelled |
 |---|---|

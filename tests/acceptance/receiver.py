@@ -12,10 +12,12 @@ class Receiver:
     """Answers `{"n": 1}` with `{"n": 2}` after `delay` seconds.
 
     `arrivals`: when each request arrived, by its `Idempotency-Key`, on the clock that the log's times are read from.
+    `said`: what the requests of a key asked for, each path and body once.
     """
 
     def __init__(self) -> None:
         self.arrivals: defaultdict[str, list[datetime]] = defaultdict(list)
+        self.said: defaultdict[str, set[tuple[str, bytes]]] = defaultdict(set)
         self.delay = 0.03
         self.address = ""
 
@@ -25,8 +27,10 @@ class Receiver:
             head = await reader.readuntil(b"\r\n\r\n")
             at = datetime.now(UTC)
             headers = _headers(head)
-            self.arrivals[headers["idempotency-key"]].append(at)
+            key = headers["idempotency-key"]
+            self.arrivals[key].append(at)
             body = await reader.readexactly(int(headers["content-length"]))
+            self.said[key].add((head.split(b" ", 2)[1].decode("ascii"), body))
             await asyncio.sleep(self.delay)
             writer.write(_answer({"n": json.loads(body)["n"] + 1}))
             await writer.drain()

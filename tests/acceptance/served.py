@@ -4,8 +4,8 @@ import asyncio
 import json
 import signal
 from collections.abc import AsyncGenerator, Mapping
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ import httpx
 from websockets.asyncio.client import connect
 from websockets.typing import Subprotocol
 
+from tests.acceptance.cluster import until
 from tests.acceptance.commands import Command, started
 
 IMPORT = """mutation ($document: String!) {
@@ -99,3 +100,48 @@ async def served(data_dir: Path, *options: str, **environment: str) -> AsyncGene
         if command.process.returncode is None:
             command.send(signal.SIGTERM)
             assert (await command.ended()).status == 0
+
+
+@dataclass(slots=True, kw_only=True)
+class Front:
+    """An API without workers that may be killed: who asks it asks until there is an answer."""
+
+    data_dir: Path
+    _served: Served | None = None
+    _running: AsyncExitStack = field(default_factory=AsyncExitStack)
+
+    @property
+    def serves(self) -> bool:
+        return self._served is not None
+
+    @property
+    def api(self) -> Api:
+        """As it is now, not to outlive it."""
+        assert self._served is not None
+        return self._served.api
+
+    async def start(self) -> None:
+        self._served = await self._running.enter_async_context(served(self.data_dir, "--workers", "0"))
+
+    async def kill(self) -> None:
+        """With -9; returns when it is gone. Another one has to be started."""
+        killed, self._served = self._served, None
+        if killed is not None:
+            killed.command.send(signal.SIGKILL)
+            await killed.command.process.wait()
+
+    async def data(self, query: str, **variables: object) -> Any:
+        """The data of an operation that may be repeated."""
+
+        async def answer() -> Any:
+            if self._served is None:
+                raise ConnectionError("there is no API just now")
+            try:
+                return await self._served.api.data(query, **variables)
+            except (httpx.HTTPError, AssertionError) as error:
+                raise ConnectionError(str(error) or type(error).__name__) from error
+
+        return await until("the API answers", 40, answer)
+
+    async def end(self) -> None:
+        await self._running.aclose()

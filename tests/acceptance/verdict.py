@@ -6,6 +6,7 @@ from datetime import datetime
 
 import orjson
 
+from db.connections import EnginePool
 from domain.engine.decide import fold
 from domain.engine.events import TERMINAL, Event, EventKind
 from domain.engine.plan import compile_plan
@@ -19,11 +20,11 @@ Arrivals = Mapping[str, Sequence[datetime]]
 """Of requests, by idempotency key."""
 
 
-async def logs_of(trial: Trial) -> Logs:
-    rows = await trial.ground.pool.fetch(
+async def logs_of(pool: EnginePool, ids: Sequence[ExecutionId]) -> Logs:
+    rows = await pool.fetch(
         "SELECT execution_id, seq, kind, at, epoch, node, path, attempt, payload FROM execution_event"
         " WHERE execution_id = ANY ($1) ORDER BY execution_id, seq",
-        trial.ids,
+        ids,
     )
     logs: defaultdict[ExecutionId, list[Event]] = defaultdict(list)
     for row in rows:
@@ -35,21 +36,20 @@ async def logs_of(trial: Trial) -> Logs:
 
 async def assert_complete(trial: Trial) -> Logs:
     """Every execution is over as it should be, and its log tells it once: no event is missing, doubled or foreign."""
-    logs = await logs_of(trial)
+    logs = await logs_of(trial.ground.pool, trial.ids)
     plan = compile_plan(trial.ground.version.definition, CATALOG)
     for execution, given in trial.given.items():
         log = logs[execution]
-        assert [event.seq for event in log] == list(range(1, len(log) + 1))
-        assert log[-1].kind in TERMINAL
-        assert _told(log) == _expected(given)
-        _assert_owned_in_turn(log)
+        assert_whole(log)
+        assert told(log) == _expected(given)
         state = fold(plan, log)
         assert (state.lifecycle, state.output) == (Lifecycle.COMPLETED, given.output)
     await _assert_rows(trial, logs)
     return logs
 
 
-def _told(log: Sequence[Event]) -> Counter[tuple[EventKind, str | None]]:
+def told(log: Sequence[Event]) -> Counter[tuple[EventKind, str | None]]:
+    """What a log says, but for who said it."""
     return Counter((event.kind, event.path) for event in log if event.kind is not EventKind.ADOPTED)
 
 
@@ -63,8 +63,10 @@ def _expected(given: Given) -> Counter[tuple[EventKind, str | None]]:
     return Counter[tuple[EventKind, str | None]](events + [(kind, None) for kind in once])
 
 
-def _assert_owned_in_turn(log: Sequence[Event]) -> None:
-    """Epochs only rise, and an owner's first event says that it has adopted the execution."""
+def assert_whole(log: Sequence[Event]) -> None:
+    """It has no gap and comes to an end; epochs only rise, and an owner's first event says that it has adopted it."""
+    assert [event.seq for event in log] == list(range(1, len(log) + 1))
+    assert log[-1].kind in TERMINAL
     epoch = 0
     for event in log[1:]:
         adopted = event.kind is EventKind.ADOPTED
@@ -80,14 +82,19 @@ async def _assert_rows(trial: Trial, logs: Logs) -> None:
     assert found == {
         execution: ("COMPLETED", given.output, None, logs[execution][-1].at) for execution, given in trial.given.items()
     }
+    await assert_nothing_left(pool, trial.ids)
+
+
+async def assert_nothing_left(pool: EnginePool, ids: Sequence[ExecutionId]) -> None:
+    """No row but the log's and the execution's own outlives an execution."""
     for table in ("wake_up", "execution_inbox", "execution_state"):
-        left = await pool.fetch(f"SELECT execution_id FROM {table} WHERE execution_id = ANY ($1)", trial.ids)
+        left = await pool.fetch(f"SELECT execution_id FROM {table} WHERE execution_id = ANY ($1)", ids)
         assert left == [], table
 
 
 def finished_calls(logs: Logs) -> dict[str, datetime]:
     """When each call had finished, by its idempotency key."""
-    return {_key(execution, call): _finished(log, call) for execution, log in logs.items() for call in CALLS}
+    return {key_of(execution, call): finished_at(log, call) for execution, log in logs.items() for call in CALLS}
 
 
 def assert_called(arrivals: Arrivals, logs: Logs, *, at_most: int, late: Set[str] = frozenset()) -> None:
@@ -118,16 +125,17 @@ def late_calls(arrivals: Arrivals, logs: Logs) -> set[str]:
 def calls_under_way(logs: Logs, ids: Iterable[ExecutionId], moment: datetime) -> set[str]:
     """The keys of the calls of these executions that might have begun at that moment, and had not finished."""
     return {
-        _key(execution, call)
+        key_of(execution, call)
         for execution in ids
         for call, source in CALLS.items()
-        if _finished(logs[execution], source) <= moment < _finished(logs[execution], call)
+        if finished_at(logs[execution], source) <= moment < finished_at(logs[execution], call)
     }
 
 
-def _finished(log: Sequence[Event], path: str) -> datetime:
+def finished_at(log: Sequence[Event], path: str) -> datetime:
     return next(event.at for event in log if event.kind is EventKind.STEP_COMPLETED and event.path == path)
 
 
-def _key(execution: ExecutionId, path: str) -> str:
+def key_of(execution: ExecutionId, path: str) -> str:
+    """The idempotency key of a step."""
     return f"{encode('execution', execution)}:{path}"

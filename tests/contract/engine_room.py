@@ -33,6 +33,7 @@ from domain.ids import ExecutionId, TenantId, VersionId, WorkflowId
 from domain.inbox import Posted
 from domain.json import JSON, JSONObject
 from domain.starts import NewExecution
+from domain.trials import Trial
 from domain.versions import Version, content_hash
 from jobs.queue import ArqDoorbell
 from jobs.sweeper import Sweeper
@@ -155,12 +156,18 @@ class EngineRoom:
             await connection.close()
         return Published(tenant_id=tenant, version=version)
 
-    def prepared(self, published: Published, value: JSON = None, *, at: datetime | None = None) -> NewExecution:
+    def prepared(
+        self, published: Published, value: JSON = None, *, at: datetime | None = None, trial: Trial | None = None
+    ) -> NewExecution:
         """An execution to be inserted, as if it were begun now, or `at` another time."""
-        request = StartRequest(workflow_id=published.version.workflow_id, input=value)
+        request = StartRequest(workflow_id=published.version.workflow_id, input=value, trial=trial)
         new = prepare(request, published.version, Origin(by="test"), ids=uuid.uuid7, now=at or utc_now())
         self._tenants[new.id] = published.tenant_id
         return new
+
+    def knows(self, execution: ExecutionId, tenant: TenantId) -> None:
+        """Messages can be posted to this execution too, which another one has begun."""
+        self._tenants[execution] = tenant
 
     async def start_all(
         self, published: Published, values: Sequence[JSON], *, ring: bool = True, at: datetime | None = None

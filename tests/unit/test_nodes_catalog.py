@@ -11,7 +11,7 @@ from domain.validation import validate
 from domain.validation.inputs import check_input
 from domain.validation.json_schemas import schema_findings
 from jobs.nodes import CATALOG
-from jobs.nodes.documentation import markdown
+from jobs.nodes.documentation import pages
 
 KINDS = list(CATALOG.kinds().values())
 EXAMPLES = [
@@ -19,7 +19,7 @@ EXAMPLES = [
     for kind in KINDS
     for example in kind.examples
 ]
-PAGE = Path(__file__).parents[2] / "docs" / "nodes.md"
+PAGES = Path(__file__).parents[2] / "docs" / "nodes"
 
 
 def test_the_kinds_of_this_version_are_all_there() -> None:
@@ -109,5 +109,6 @@ def test_an_unknown_key_is_answered_with_the_likely_one() -> None:
     )
 
 
-def test_the_page_about_nodes_says_what_the_kinds_say() -> None:
-    assert PAGE.read_text() == markdown(CATALOG), "write jobs.nodes.documentation.markdown(CATALOG) to docs/nodes.md"
+def test_the_pages_about_nodes_say_what_the_kinds_say() -> None:
+    written = {page.name: page.read_text(encoding="utf-8") for page in PAGES.glob("*.md")}
+    assert written == pages(CATALOG), "./weir export-docs"

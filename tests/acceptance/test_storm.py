@@ -1,0 +1,68 @@
+"""Workers, the API and Redis are killed again and again while loops, children, compensations and people are at work."""
+
+import asyncio
+import os
+from collections.abc import AsyncGenerator, Callable
+from random import Random
+
+import pytest
+
+from app.stack import Stack
+from db.connections import EnginePool
+from domain.formats import Format, dumps
+from domain.graphs import Document
+from tests.acceptance.cluster import Workers
+from tests.acceptance.receiver import Receiver
+from tests.acceptance.served import Front
+from tests.acceptance.storm import WORKERS, Storm, answering, waves
+from tests.acceptance.storm_flows import definitions
+from tests.acceptance.storm_verdict import assert_weathered
+from tests.acceptance.trial import Ground
+
+pytestmark = pytest.mark.acceptance
+Record = Callable[[str, object], None]
+SEED = int(os.environ.get("STORM_SEED", "20261121"))
+"""Draws what dies when; STORM_SEED is another."""
+SECONDS = 25.0
+
+
+@pytest.fixture
+async def storm(
+    servers: Stack, pool: EnginePool, ground: Ground, workers: Workers, receiver: Receiver
+) -> AsyncGenerator[Storm]:
+    receiver.delay = 0.12
+    front = Front(data_dir=servers.data_dir)
+    await front.start()
+    tenant_id = await pool.fetchval("SELECT id FROM tenant WHERE slug = 'default'")
+    published = {
+        name: await front.api.published(dumps(Document(name=name, definition=definition), Format.YAML))
+        for name, definition in definitions(receiver.address)
+    }
+    storm = Storm(
+        random=Random(SEED),
+        stack=servers,
+        workers=workers,
+        front=front,
+        tenant_id=tenant_id,
+        doorbell=ground.doorbell,
+        workflows=published,
+    )
+    for _ in range(WORKERS):
+        await storm.hire()
+    yield storm
+    await front.end()
+
+
+async def test_whatever_dies_every_execution_ends_as_it_must_and_nothing_is_done_twice(
+    storm: Storm, pool: EnginePool, receiver: Receiver, record_property: Record
+) -> None:
+    print(f"STORM_SEED={SEED}")
+    async with answering(storm):
+        async with asyncio.TaskGroup() as group:
+            group.create_task(storm.blow(SECONDS))
+            group.create_task(waves(storm, 10, SECONDS / 12))
+        ids = await storm.over(60)
+
+    await assert_weathered(pool, ids, storm.begun, receiver, most=1 + len(storm.dead))
+    assert [worker.complaints() for worker in (*storm.alive, *storm.dead)] == [[]] * (WORKERS + len(storm.dead))
+    record_property("executions, killed workers:", (len(ids), len(storm.dead)))

@@ -1,0 +1,1 @@
+"""The 43 workflow control-flow patterns, each run on the real executor."""
