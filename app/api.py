@@ -26,6 +26,7 @@ from app.sign_in import TokenEndpoint
 from app.storage import file_limits, file_storage
 from app.tokens import Tokens
 from db import statements
+from db.branches import Branches
 from db.connections import EnginePool, app_database, current_tenant, engine_pool
 from db.data_keys import Keyring
 from db.dead_letters import DeadLetters
@@ -38,10 +39,14 @@ from db.limits import Queues
 from db.log import Log, heads
 from db.placements import StartPlacements
 from db.promotions import Promotions
+from db.publish_requests import PublishRequests
+from db.publish_rules import PublishRules
 from db.service_connections import ServiceConnections
 from db.service_connections_step import StepConnections
 from db.splits import Splits
 from db.starts import PostgresStarts
+from db.statistics import ExecutionStatistics
+from db.streams import Streams
 from db.tasks import Tasks
 from db.tasks_answers import PostgresTaskAnswers
 from db.triggers import Triggers
@@ -75,23 +80,34 @@ def stores_of(tenant_id: TenantId, *, keys: Keyring, tenant_concurrency: int | N
     """The tenant's repositories; from here on this task's queries see this tenant and no other."""
     current_tenant.set(tenant_id)
     workflows = Workflows(tenant_id)
+    versions = Versions(tenant_id)
+    branches = Branches(tenant_id)
+    publish_requests = PublishRequests(tenant_id)
     tasks = Tasks(tenant_id)
     connections = ServiceConnections(tenant_id, keys)
     return Stores(
         workflows=workflows,
         workflow_writer=workflows,
-        versions=Versions(tenant_id),
+        versions=versions,
+        version_history=versions,
+        branches=branches,
+        branch_writer=branches,
+        publish_rules=PublishRules(tenant_id),
+        publish_requests=publish_requests,
+        publish_request_writer=publish_requests,
         environments=Environments(tenant_id),
         promotions=Promotions(tenant_id),
         splits=Splits(tenant_id),
         placements=StartPlacements(tenant_id),
         executions=Executions(tenant_id),
+        statistics=ExecutionStatistics(tenant_id),
         queues=Queues(tenant_id, tenant_concurrency=tenant_concurrency),
         dead_letters=DeadLetters(tenant_id),
         log=Log(tenant_id),
         triggers=Triggers(tenant_id),
         connections=connections,
         connection_writer=connections,
+        streams=Streams(tenant_id),
         files=Files(tenant_id),
         file_rows=PostgresFiles(tenant_id, statements.fetch),
         tasks=tasks,

@@ -27,9 +27,12 @@ from db.connections import EnginePool, engine_pool
 from db.definitions import PostgresDefinitions
 from db.files import PostgresFiles, PostgresFileSweeping
 from db.journal import PostgresJournal
+from db.journal_relations import Touched
 from db.liveness import Heartbeat, PostgresLiveness
 from db.locks import PostgresLocks
+from db.log import EngineLogs
 from db.service_connections_step import StepConnections
+from db.streams import PostgresStreamDesk
 from db.sweeps import PostgresSweeping
 from db.tasks_desk import PostgresTaskDesk
 from domain.callbacks import Callback, make_token
@@ -38,12 +41,14 @@ from domain.engine.ports import Append
 from domain.files import Storage
 from domain.files_keep import FileLimits, Keeping, StepFiles
 from domain.ids import ExecutionId, TenantId, WorkerId
+from domain.tasks import TaskAnnouncer
 from jobs.announcements import Announcer
 from jobs.breakers import BreakerLimits, Breakers
 from jobs.driver import Driver
 from jobs.executor import Executor
 from jobs.failure_handlers import Handlers
 from jobs.file_sweeper import FileSweeper
+from jobs.grace import Grace
 from jobs.mail import listen_for_mail
 from jobs.nodes.catalog import CATALOG
 from jobs.outgoing import Outgoing
@@ -59,6 +64,7 @@ from jobs.services import StepServices, Supplies
 from jobs.steps import StepRunner
 from jobs.sweeper import Sweeper
 from jobs.tasks import doorbell_worker
+from jobs.version_changes import VersionChanges
 
 log = logging.getLogger("weir.worker")
 
@@ -112,16 +118,18 @@ async def running_engine(
         doorbell = ArqDoorbell(arq, options.queue)
         relatives = Relatives(lambda tenant, ids: executor.begun(tenant, ids, doorbell))
         durable = _tee(_tee(_tee(publisher.committed, ownership.committed), relatives.committed), options.watch)
-        journal = PostgresJournal(pool, on_committed=durable, on_touched=lambda touched: relatives.woken(touched.woken))
+        touched = partial(_tell, relatives=relatives, tasks=publisher)
+        journal = PostgresJournal(pool, on_committed=durable, on_touched=touched)
         journal.start()
         stack.push_async_callback(journal.close)  # before the worker signs off, else its last events are refused
         sandbox = await stack.enter_async_context(Sandbox())
         evaluator = Evaluator(sandbox)
+        programs = Programs(PostgresDefinitions(pool), CATALOG)
         executor = Executor(
             worker=worker,
             journal=journal,
             ownership=ownership,
-            programs=Programs(PostgresDefinitions(pool), CATALOG),
+            programs=programs,
             pulse=heartbeat,
             changes=publisher,
             clock=utc_now,
@@ -141,6 +149,7 @@ async def running_engine(
             connections=partial(StepConnections, pool=pool, keyring=keyring(master_key)),
             files=_files(pool, storage, file_limits(settings)),
             locks=PostgresLocks(pool).desk,
+            streams=partial(PostgresStreamDesk, pool, ids=uuid.uuid7, clock=utc_now),
             tasks=partial(PostgresTaskDesk, pool, announcer=publisher, ids=uuid.uuid7, clock=utc_now),
         )
         executor.attach(
@@ -155,6 +164,10 @@ async def running_engine(
                 dropped=executor.dropped,
                 settled=executor.settled,
                 handlers=Handlers(children),
+                versions=VersionChanges(
+                    programs=programs, logs=EngineLogs(pool), clock=utc_now, settled=executor.settled
+                ),
+                grace=Grace(settings.cancel_grace_seconds),
                 snapshot=executor.snapshot,
             )
         )
@@ -224,6 +237,13 @@ def _tee(
         second(appends)
 
     return both
+
+
+def _tell(touched: Touched, *, relatives: Relatives, tasks: TaskAnnouncer) -> None:
+    """Others hear of what a durable batch did for them."""
+    relatives.woken(touched.woken)
+    for tenant, ids in touched.withdrawn.items():
+        tasks.announce_tasks(tenant, ids)
 
 
 class _Announcers:

@@ -98,6 +98,8 @@ class Settings(BaseModel):
     """Executions that one tenant has under way at once, unless it was given a limit of its own. Unset: any number."""
     drain_seconds: Annotated[float, Field(ge=0, le=3_600)] = 20.0
     """How long a stopping worker lets its running steps finish before it hands them over."""
+    cancel_grace_seconds: Annotated[float, Field(ge=0, le=3_600)] = 10.0
+    """How long a running step that is told to stop may take for it before the execution goes on without it."""
     max_output_bytes: Annotated[int, Field(ge=1_024, le=1_073_741_824)] = 16_777_216
     """Largest output of a step; the step fails beyond it."""
     max_body_bytes: Annotated[int, Field(ge=65_536, le=268_435_456)] = 16_777_216

@@ -1,7 +1,7 @@
 """Changes when a new owner needs to know something else of the executions it takes over."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import asyncpg
@@ -9,7 +9,7 @@ import orjson
 
 from domain.engine.events import Event, EventKind
 from domain.engine.ports import Claimed, InboxKind, InboxMessage
-from domain.ids import ExecutionId
+from domain.ids import ExecutionId, VersionId
 from domain.json import JSON
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ _INBOX = (
 async def load(connection: "Connection", rows: Sequence[asyncpg.Record]) -> list[Claimed]:
     """What continuing these rows of `execution` needs, in their order."""
     ids: list[ExecutionId] = [row["id"] for row in rows]
-    states = await _states(connection, [row["id"] for row in rows if row["epoch"] > 1])
+    states = await _states(connection, {row["id"]: row["version_id"] for row in rows if row["epoch"] > 1})
     after = [states[execution][0] if execution in states else 0 for execution in ids]
     events: dict[ExecutionId, list[Event]] = defaultdict(list)
     for row in await connection.fetch(_EVENTS, ids, after):
@@ -74,12 +74,21 @@ def messages(rows: Iterable[asyncpg.Record]) -> list[InboxMessage]:
     ]
 
 
-async def _states(connection: "Connection", ids: Sequence[ExecutionId]) -> dict[ExecutionId, tuple[int, JSON]]:
-    """Snapshots with their seq; only an execution that was owned before can have one."""
-    if not ids:
+async def _states(
+    connection: "Connection", versions: Mapping[ExecutionId, VersionId]
+) -> dict[ExecutionId, tuple[int, JSON]]:
+    """Snapshots with their seq; only an execution that was owned before can have one.
+
+    One made with another version than the execution has now is none: it came later than that was changed.
+    """
+    if not versions:
         return {}
-    rows = await connection.fetch(_STATES, ids)
-    return {row["execution_id"]: (row["seq"], orjson.loads(row["state"])) for row in rows}
+    states: dict[ExecutionId, tuple[int, JSON]] = {}
+    for row in await connection.fetch(_STATES, list(versions)):
+        execution, state = ExecutionId(row["execution_id"]), orjson.loads(row["state"])
+        if state.get("version", str(versions[execution])) == str(versions[execution]):
+            states[execution] = row["seq"], state
+    return states
 
 
 def _event(row: asyncpg.Record) -> Event:

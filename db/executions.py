@@ -21,6 +21,7 @@ output::text AS output, error::text AS error, trigger_type, triggered_by, trigge
 parent_path, draft, coalesce(environment, 'default') AS environment, split_id, test FROM execution WHERE
 """
 _COUNT = "SELECT count(*) FROM execution WHERE "
+_CHILDREN = _SELECT + "tenant_id = $1 AND parent_id = ANY($2::uuid[]) AND id > $3 ORDER BY id LIMIT $4"
 _SKEW = timedelta(hours=1)
 """How far an id's time may be from `created_at`, which decides; ids choose the partitions and the part of the index."""
 
@@ -51,6 +52,12 @@ class Executions:
         where = _Where(self._tenant_id, chosen)
         return await fetch_value(_COUNT + where.sql, *where.arguments)
 
+    async def children_of(self, ids: Sequence[ExecutionId], limit: int) -> Sequence[Execution]:
+        if not ids:
+            return ()
+        rows = await fetch(_CHILDREN, self._tenant_id, list(ids), _before(min(ids)), limit)
+        return [_execution(row) for row in rows]
+
 
 class _Where:
     """Conditions and their numbered arguments."""
@@ -73,6 +80,9 @@ class _Where:
             self.add("test = %", chosen.test)
         if chosen.retry_of is not None:
             self.add("retry_of = %", chosen.retry_of)
+        if chosen.parent_id is not None:
+            self.add("parent_id = %", chosen.parent_id)
+            self.add("id > %", _before(chosen.parent_id))
         if chosen.since is not None:
             self.add("created_at >= %", chosen.since)
             self.add("id >= %", first_id(chosen.since - _SKEW))
@@ -114,6 +124,11 @@ def _execution(row: Row) -> Execution:
         split_id=SplitId(row["split_id"]) if row["split_id"] else None,
         test=row["test"],
     )
+
+
+def _before(first: UUID) -> UUID:
+    """What is begun by this execution has a greater id, whatever the clocks; it chooses the partitions."""
+    return UUID(int=max(0, (first.int >> 80) - _SKEW // timedelta(milliseconds=1)) << 80)
 
 
 def _execution_id(value: UUID | None) -> ExecutionId | None:

@@ -18,6 +18,10 @@ _AFTER = _SELECT + "= $2 AND seq > $3 ORDER BY seq LIMIT $4"
 _OF_KINDS = _SELECT + "= $2 AND seq > $3 AND kind = ANY($4::text[]) ORDER BY seq LIMIT $5"
 _BEFORE = _SELECT + "= $2 AND seq < coalesce($3, 9223372036854775807) ORDER BY seq DESC LIMIT $4"
 _WHOLE = _SELECT + "= ANY($2::uuid[]) ORDER BY execution_id, seq"
+_OF_ANY_TENANT = """
+SELECT execution_id, seq, kind, at, epoch, node, path, attempt, payload::text AS payload FROM execution_event
+WHERE execution_id = $1 ORDER BY seq
+"""
 _COUNT = "SELECT count(*) FROM execution_event WHERE tenant_id = $1 AND execution_id = $2"
 _HEADS = """
 SELECT id, (SELECT max(seq) FROM execution_event WHERE execution_id = id) AS seq FROM unnest($1::uuid[]) AS id
@@ -50,6 +54,18 @@ class Log:
 
     async def count(self, execution_id: ExecutionId) -> int:
         return await fetch_value(_COUNT, self._tenant_id, execution_id)
+
+
+class EngineLogs:
+    """Implements `domain.engine.ports.Logs`. Raises ConnectionError when PostgreSQL does not answer."""
+
+    def __init__(self, pool: EnginePool) -> None:
+        self._pool = pool
+
+    async def whole(self, execution_id: ExecutionId) -> Sequence[Event]:
+        with told_as_connection_error():
+            rows = await self._pool.fetch(_OF_ANY_TENANT, execution_id)
+        return [_event(dict(row)) for row in rows]
 
 
 async def heads(pool: EnginePool, ids: Sequence[ExecutionId]) -> Mapping[ExecutionId, int]:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import orjson
+from tortoise.expressions import Q
 
 from db import keyset
 from db.models import WorkflowVersion as Row
@@ -25,7 +26,7 @@ WHERE tenant_id = $1 AND workflow_id = $2 AND content_hash = $3 AND number IS NU
 
 
 class Versions:
-    """Implements `domain.versions.VersionStore` for one tenant."""
+    """Implements `domain.versions.VersionStore` and `VersionHistory` for one tenant."""
 
     def __init__(self, tenant_id: TenantId) -> None:
         self._tenant_id = tenant_id
@@ -36,6 +37,10 @@ class Versions:
     async def by_number(self, workflow_id: WorkflowId, number: int) -> Version | None:
         row = await Row.get_or_none(tenant_id=self._tenant_id, workflow_id=workflow_id, number=number)
         return _version(row) if row else None
+
+    async def by_numbers(self, wanted: Sequence[tuple[WorkflowId, int]]) -> Sequence[Version]:
+        either = Q(*(Q(workflow_id=workflow_id, number=number) for workflow_id, number in wanted), join_type=Q.OR)
+        return [_version(row) for row in await Row.filter(either, tenant_id=self._tenant_id)] if wanted else []
 
     async def latest_number(self, workflow_id: WorkflowId) -> int:
         newest = (
@@ -89,6 +94,8 @@ async def insert_version(tenant_id: TenantId, version: Version) -> None:
         note=version.note,
         created_at=version.created_at,
         created_by=version.created_by,
+        published_by=version.published_by,
+        approved_by=version.approved_by,
     )
 
 
@@ -102,4 +109,6 @@ def _version(row: Row) -> Version:
         note=row.note,
         created_at=row.created_at,
         created_by=row.created_by,
+        published_by=row.published_by,
+        approved_by=row.approved_by,
     )

@@ -86,10 +86,14 @@ class Workflows:
     async def publish(self, workflow: Workflow, version: Version, *, expected_revision: int) -> None:
         async with in_transaction():
             # Locked first, so that of two publishers the second sees the first one's revision, not its version.
-            if not await Row.filter(self._here, id=workflow.id, revision=expected_revision).select_for_update():
-                raise await self._why_not(workflow.id)
+            await self.lock(workflow.id, expected_revision)
             await insert_version(self._tenant_id, version)
             await self.save(workflow, expected_revision=expected_revision)
+
+    async def lock(self, workflow_id: WorkflowId, expected_revision: int) -> None:
+        """Keep the row as it is until the transaction ends; raises StaleRevision, NotFound."""
+        if not await Row.filter(self._here, id=workflow_id, revision=expected_revision).select_for_update():
+            raise await self._why_not(workflow_id)
 
     async def _why_not(self, workflow_id: WorkflowId) -> NotFound | StaleRevision:
         row = await Row.get_or_none(self._here, id=workflow_id).only("id", "revision")
@@ -119,6 +123,7 @@ def _changeable(workflow: Workflow) -> Mapping[str, Any]:
         "revision": workflow.revision,
         "draft": definition_to_json(workflow.draft),
         "active_version_id": workflow.active_version_id,
+        "authors": list(workflow.authors),
         "updated_at": workflow.updated_at,
         "updated_by": workflow.updated_by,
         "deleted_at": workflow.deleted_at,
@@ -141,6 +146,7 @@ def _workflow(row: Row) -> Workflow:
         draft=definition_from_json(row.draft),
         active_version_id=_version_id(row.active_version_id),
         split_id=SplitId(row.split_id) if row.split_id else None,
+        authors=tuple(row.authors),
         listed=row.listed,
         created_at=row.created_at,
         created_by=row.created_by,

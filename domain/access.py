@@ -27,6 +27,7 @@ class Permission(StrEnum):
     TASK_MANAGE = "task:manage"
     CONNECTION_READ = "connection:read"
     CONNECTION_WRITE = "connection:write"
+    STREAM_READ = "stream:read"
     FILE_READ = "file:read"
     FILE_WRITE = "file:write"
     SCHEMA_INTROSPECT = "schema:introspect"
@@ -47,6 +48,7 @@ _VIEWER = frozenset(
         Permission.TRIGGER_READ,
         Permission.TASK_READ,
         Permission.FILE_READ,
+        Permission.STREAM_READ,
         Permission.CONNECTION_READ,
         Permission.SCHEMA_INTROSPECT,
     }
@@ -61,6 +63,7 @@ _SERVICE = frozenset(
         Permission.TRIGGER_READ,
         Permission.FILE_READ,
         Permission.FILE_WRITE,
+        Permission.STREAM_READ,
         Permission.TASK_READ,
         Permission.TASK_COMPLETE,
         Permission.CONNECTION_READ,

@@ -59,7 +59,7 @@ class StaleBranch(Conflict):
 
 
 class BranchReader(Protocol):
-    """Born with a tenant; another tenant's branches are not there, nor are deleted ones or those of deleted workflows."""
+    """Born with a tenant; another tenant's branches are not there, nor are deleted ones."""
 
     async def by_ids(self, ids: Sequence[BranchId]) -> Sequence[Branch]:
         """Those that exist, in any order."""
@@ -76,7 +76,7 @@ class BranchWriter(Protocol):
     """Born with a tenant."""
 
     async def insert(self, branch: Branch) -> None:
-        """Raises BranchNameTaken, NotFound when the workflow is not there (any more)."""
+        """Raises BranchNameTaken."""
         ...
 
     async def save(self, branch: Branch, *, expected_revision: int) -> None:
@@ -94,4 +94,4 @@ class BranchWriter(Protocol):
 
 
 def place(branch: Branch) -> Place:
-    return Place(id=branch.id)
+    return Place(id=branch.id, value=branch.created_at)

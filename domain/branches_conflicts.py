@@ -79,12 +79,15 @@ class MergeConflicts(Conflict):
 
 def told(clash: Clash) -> MergeConflict:
     """The conflict as people see it."""
-    in_node = len(clash.path) > 1 and clash.path[0] == "nodes"
-    field = clash.path[2:] if in_node else clash.path
+    match clash.path:
+        case ("nodes", node_id, *rest):
+            field = tuple(rest)
+        case _:
+            node_id, field = None, clash.path
     secret = any(names_secret(name) for name in field)
     return MergeConflict(
         path=clash.path,
-        node_id=clash.path[1] if in_node else None,
+        node_id=node_id,
         field=field,
         base=_side(clash.base, secret),
         draft=_side(clash.draft, secret),

@@ -123,7 +123,7 @@ async def delete(
     writer: BranchWriter,
     now: datetime,
 ) -> Branch:
-    """Soft: it is in no list any more and its name is free; what was merged of it stays. Raises NotFound, StaleBranch."""
+    """Soft: it is in no list any more and its name is free; what was merged stays. Raises NotFound, StaleBranch."""
     return await _save_changed(
         branch_id,
         lambda current: replace(current, deleted_at=now),

@@ -56,6 +56,7 @@ class ExecutionFilter:
     since: datetime | None = None
     until: datetime | None = None
     retry_of: ExecutionId | None = None
+    parent_id: ExecutionId | None = None
     version_id: VersionId | None = None
     environment: str | None = None
     test: bool | None = None
@@ -80,6 +81,10 @@ class ExecutionReader(Protocol):
         ...
 
     async def count(self, chosen: ExecutionFilter) -> int: ...
+
+    async def children_of(self, ids: Sequence[ExecutionId], limit: int) -> Sequence[Execution]:
+        """Up to `limit` of the executions that these have begun, in the order they were."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,6 +132,7 @@ def matches(chosen: ExecutionFilter, execution: Execution) -> bool:
         and (chosen.since is None or execution.created_at >= chosen.since)
         and (chosen.until is None or execution.created_at < chosen.until)
         and chosen.retry_of in (None, execution.retry_of)
+        and chosen.parent_id in (None, execution.parent_id)
         and chosen.version_id in (None, execution.version_id)
         and chosen.environment in (None, execution.environment)
         and chosen.test in (None, execution.test)

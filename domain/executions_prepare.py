@@ -131,9 +131,7 @@ def prepare(
         check_trial(request.trial, definition.graph, "test")
     placed = placed or Placed()
     variables = {**placed.variables_of(definition.variables), **request.variables}
-    first = first_event(
-        definition, entered, variables, origin, now, begins=begins, trial=request.trial, placed=placed
-    )
+    first = first_event(definition, entered, variables, origin, now, begins=begins, trial=request.trial, placed=placed)
     return NewExecution(
         id=ExecutionId(ids()),
         workflow_id=version.workflow_id,

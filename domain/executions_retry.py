@@ -24,7 +24,7 @@ from domain.json import JSON, as_object
 from domain.starts import NewExecution, StartKey, TriggerType
 from domain.storable import canonical, checked, checked_text
 from domain.tenancy import Principal
-from domain.trials import trial_from_json
+from domain.trials import as_test, trial_from_json
 from domain.versions import Version
 
 MAX_SEED = 64 * 1024 * 1024
@@ -104,7 +104,6 @@ def _again(
             if name in version.definition.variables  # it may have been migrated to a version that has others
         },
         priority=first.priority,
-        trial=trial_from_json(events[0].payload.get("test")),
     )
     origin = Origin(by=str(by.actor), type=TriggerType.RETRY, retry_of=first.id)
     new = replace(
@@ -114,6 +113,7 @@ def _again(
         draft=first.draft,
         key=_key(request, now),
     )
+    new = as_test(new, trial_from_json(events[0].payload.get("test")))
     begins = replace(new.events[0], payload={**new.events[0].payload, "by": origin.by})
     if path is None or whole:
         return replace(new, events=(begins,))

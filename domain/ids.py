@@ -20,6 +20,7 @@ WorkerId = NewType("WorkerId", UUID)
 ConnectionId = NewType("ConnectionId", UUID)
 FileId = NewType("FileId", UUID)
 TaskId = NewType("TaskId", UUID)
+StreamId = NewType("StreamId", UUID)
 BranchId = NewType("BranchId", UUID)
 PublishRequestId = NewType("PublishRequestId", UUID)
 PromotionId = NewType("PromotionId", UUID)
@@ -38,6 +39,7 @@ PREFIXES = (
     "file",
     "task",
     "branch",
+    "stream",
     "publishrequest",
     "split",
 )

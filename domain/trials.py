@@ -6,12 +6,13 @@ that calls it (`call/price`).
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
 from domain.engine.ports import ExecutionStatus
 from domain.json import JSON, JSONObject
+from domain.starts import NewExecution
 
 BREAKPOINT = "breakpoint:"
 """What the signals that release a stopped step begin with; only `executionContinue` sends them."""
@@ -99,6 +100,15 @@ def node_name(path: str) -> str:
 def breakpoint_signal(path: str) -> str:
     """The signal that releases the step stopped at `path`."""
     return BREAKPOINT + path
+
+
+def as_test(execution: NewExecution, trial: Trial | None) -> NewExecution:
+    """The same execution in test mode, so its first event says; unchanged without a trial."""
+    if trial is None:
+        return execution
+    first, *others = execution.events
+    first = replace(first, payload={**first.payload, "test": trial_to_json(trial)})
+    return replace(execution, events=(first, *others), test=True)
 
 
 def trial_to_json(trial: Trial | None) -> JSONObject | None:

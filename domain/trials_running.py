@@ -65,7 +65,7 @@ async def go_on(
 
 
 def _key(name: str, step: StepState) -> str:
-    """The same for this stop alone: the path comes again when the loop around it is tried again."""
+    """The same for this activation of the step alone."""
     return f"{name}@{step.activated_at.isoformat() if step.activated_at else ''}"
 
 

@@ -57,6 +57,14 @@ class VersionStore(Protocol):
         ...
 
 
+class VersionHistory(Protocol):
+    """Born with a tenant; another tenant's versions are not there."""
+
+    async def by_numbers(self, wanted: Sequence[tuple[WorkflowId, int]]) -> Sequence[Version]:
+        """Those that exist, in any order."""
+        ...
+
+
 def place(version: Version) -> Place:
     return Place(id=version.id, value=version.number)
 

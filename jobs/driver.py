@@ -33,12 +33,14 @@ from domain.nodes import error_json
 from domain.sources import Clock
 from domain.starts import NewExecution
 from jobs.announcements import Announcer
+from jobs.grace import Grace
 from jobs.ready import ReadyQueues
-from jobs.records import Record, of_attempt, of_message
+from jobs.records import Record, of_attempt, of_message, version_of
 from jobs.relations import FailureHandlers, end_told, ended_children, left_behind, released
 from jobs.runs import DEADLINE, Run
 from jobs.steps import StepRunner
 from jobs.trials import handed_down
+from jobs.version_changes import VersionChanges
 
 log = logging.getLogger("weir.executor")
 
@@ -81,6 +83,8 @@ class Driver:
         dropped: Callable[[Run], None],
         settled: Callable[[Run], None],
         handlers: FailureHandlers,
+        versions: VersionChanges,
+        grace: Grace,
         snapshot: Callable[[Run], None],
     ) -> None:
         self._journal = journal
@@ -93,6 +97,8 @@ class Driver:
         self._dropped = dropped
         self._settled = settled
         self._handlers = handlers
+        self._versions = versions
+        self._grace = grace
         self._snapshot = snapshot
         self._ready: ReadyQueues[Item] = ReadyQueues()
         self._busy = 0
@@ -115,13 +121,12 @@ class Driver:
     ) -> None:
         """Write one event, with the executions it begins, and do what follows from it."""
         before = run.draft.steps.get(record.path) if record.path is not None else None
-        node = before.node if before is not None else None
         event = Event(
             seq=run.draft.seq + 1,
             kind=record.kind,
             at=at,
             epoch=run.epoch,
-            node=node,
+            node=before.node if before is not None else None,
             path=record.path,
             attempt=record.attempt,
             payload=record.payload,
@@ -141,6 +146,7 @@ class Driver:
             posts=posts,
             settled=left_behind(event, before, commands),
             releases=released(run.program.locking, event, commands) if run.program.locking else (),
+            version_id=version_of(record),
         )
         self._submit(run, append)
         if event.seq - run.snapshot_seq >= _SNAPSHOT_EVERY and finished is None:
@@ -185,7 +191,7 @@ class Driver:
             case ResumeStep(path=path, cause=cause):
                 self._enqueue(Item(run=run, path=path, attempt=run.draft.steps[path].attempt, cause=cause))
             case CancelStep(path=path):
-                self._cancel(run, path)
+                self._grace.stop(run, path, self._ended)
             case Finish():
                 run.finish = command
                 self._conclude(run)
@@ -200,13 +206,6 @@ class Driver:
         run.queued.add(path)
         self._ready.push(run.tenant_id, item)
         self._wake()
-
-    def _cancel(self, run: Run, path: str) -> None:
-        run.disarm(path)
-        run.queued.discard(path)
-        task = run.tasks.get(path)
-        if task is not None and task is not asyncio.current_task():
-            task.cancel()
 
     def arm(self, run: Run, path: str, moment: datetime) -> None:
         """Come back to this step (or the deadline) at `moment`."""
@@ -321,8 +320,8 @@ class Driver:
             record = of_attempt(program, path, item.attempt, ran, at, self._draw())
             if record.kind is EventKind.WAITING and isinstance(item.cause, SignalArrived):
                 record = replace(record, payload={**record.payload, "took": True})
-            if not run.over and run.finish is None:
-                run.tasks.pop(path, None)
+            if not run.over and run.finish is None and run.tasks.get(path) is asyncio.current_task():
+                del run.tasks[path]
                 self.record(run, record, at, children=ran.children)
                 self.arm_wait(run, path)
 
@@ -369,8 +368,10 @@ class Driver:
         """Turn an inbox message into its event; a message already in flight is not taken twice."""
         if run.over or run.finish is not None or message.id in run.consumed:
             return
-        run.consumed.add(message.id)
         record, status = of_message(message)
+        if record.kind is EventKind.VERSION_CHANGED:
+            return await self._versions.receive(run, message, self.record)
+        run.consumed.add(message.id)
         at = self._clock()
         if record.kind is EventKind.STEP_SKIPPED:
             record = await self._skipped(run, record, at)

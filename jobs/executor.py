@@ -22,7 +22,7 @@ from domain.engine.ports import (
     WakeUp,
 )
 from domain.engine.results import next_due
-from domain.engine.snapshots import from_json, to_json
+from domain.engine.snapshots import from_json
 from domain.engine.state import Lifecycle, State, StepStatus
 from domain.ids import ExecutionId, TenantId, VersionId, WorkerId, encode
 from domain.inbox import Doorbell
@@ -322,14 +322,14 @@ class Executor:
             epoch=run.epoch,
             status=ExecutionStatus.PAUSED if state.paused else status,
             wake_ups=[WakeUp(path=path, due_at=moment) for path, moment in due.items()],
-            snapshot=to_json(state),
+            snapshot=run.snapshot(),
             snapshot_seq=state.seq,
         )
 
     def snapshot(self, run: Run) -> None:
         """Store the state of a long run, once its log is durable; losing it costs only time."""
         run.snapshot_seq = run.draft.seq
-        saving = asyncio.ensure_future(self._save(run, run.draft.seq, to_json(freeze(run.draft))))
+        saving = asyncio.ensure_future(self._save(run, run.draft.seq, run.snapshot()))
         self._errands.add(saving)
         saving.add_done_callback(self._errands.discard)
 

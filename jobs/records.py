@@ -9,7 +9,7 @@ from domain.engine.events import EventKind
 from domain.engine.outcomes import Calling, Completed, Ended, ErrorHandling, Failed, Iterating, LogLine, Waiting
 from domain.engine.ports import ExecutionStatus, InboxKind, InboxMessage
 from domain.engine.retry import delay, may_retry
-from domain.ids import encode
+from domain.ids import VersionId, decode, encode
 from domain.json import JSON, JSONObject
 from domain.nodes import error_json
 from jobs.programs import NodeProgram
@@ -157,5 +157,14 @@ def of_message(message: InboxMessage) -> tuple[Record, ExecutionStatus | None]:
             return Record(kind=EventKind.CHILD_FINISHED, payload=payload, path=path), None
         case InboxKind.VARIABLE:
             return Record(kind=EventKind.VARIABLE_SET, payload=payload), None
+        case InboxKind.MIGRATE:
+            return Record(kind=EventKind.VERSION_CHANGED, payload=payload), None
         case _:
             assert_never(message.kind)
+
+
+def version_of(record: Record) -> VersionId | None:
+    """The version the execution goes on with from this event on, None for no change."""
+    if record.kind is not EventKind.VERSION_CHANGED or record.payload.get("obstacles"):
+        return None
+    return VersionId(decode("version", str(record.payload["to"])))

@@ -57,11 +57,16 @@ def end_told(run: Run, finished: Finished | None) -> Iterator[Post]:
 
 
 def left_behind(event: Event, before: StepState | None, commands: Sequence[Command]) -> list[str]:
-    """The paths of steps that are over with this event and whose tasks are nobody's any more."""
+    """The paths of steps that are over with this event and whose tasks are nobody's any more.
+
+    A step that waits for nothing yet may have opened one all the same.
+    """
     paths = [
         command.path
         for command in commands
-        if isinstance(command, CancelStep) and any(name.startswith(_TASK) for name in command.signals)
+        if isinstance(command, CancelStep)
+        and command.child is None
+        and (not command.signals or any(name.startswith(_TASK) for name in command.signals))
     ]
     wait = before.wait if before is not None and event.kind in _SETTLES else None
     if wait is not None and event.path is not None and any(name.startswith(_TASK) for name in wait.signals):

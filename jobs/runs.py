@@ -5,9 +5,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from domain.engine.commands import Finish
-from domain.engine.draft import Draft
+from domain.engine.draft import Draft, freeze
 from domain.engine.ports import Claimed
-from domain.ids import ExecutionId, TenantId, WorkflowId
+from domain.engine.snapshots import to_json
+from domain.ids import ExecutionId, TenantId, VersionId, WorkflowId
+from domain.json import JSON
 from domain.starts import NewExecution
 from jobs.programs import Program
 
@@ -23,6 +25,7 @@ class Run:
     execution_id: ExecutionId
     tenant_id: TenantId
     workflow_id: WorkflowId
+    version_id: VersionId
     epoch: int
     program: Program
     draft: Draft
@@ -48,6 +51,10 @@ class Run:
     def written(self) -> bool:
         """Everything recorded so far is in the log, or will never be."""
         return self.last is None or self.last.done()
+
+    def snapshot(self) -> JSON:
+        """Its state as it is now; a reader with another version has no use for it."""
+        return {**to_json(freeze(self.draft)), "version": str(self.version_id)}
 
     async def durable(self) -> None:
         """Return when everything recorded so far is in the log; raises LostOwnership or JournalRefused."""
@@ -75,6 +82,7 @@ def begun(claimed: Claimed, program: Program, draft: Draft) -> Run:
         execution_id=claimed.execution_id,
         tenant_id=claimed.tenant_id,
         workflow_id=claimed.workflow_id,
+        version_id=claimed.version_id,
         epoch=claimed.epoch,
         program=program,
         draft=draft,

@@ -11,6 +11,7 @@ from domain.files import Files
 from domain.ids import TenantId
 from domain.json import JSON
 from domain.locks import LockDesk
+from domain.streams import StreamDesk
 from domain.tasks import TaskDesk
 from jobs.addresses import AddressGuard
 from jobs.breakers import Breaker, NoBreaker
@@ -34,6 +35,7 @@ class Supplies:
     files: Callable[[TenantId], Files] | None = None
     tasks: Callable[[TenantId], TaskDesk] | None = None
     locks: Callable[[TenantId], LockDesk] | None = None
+    streams: Callable[[TenantId], StreamDesk] | None = None
     sandbox: Sandbox | None = None
 
 
@@ -86,6 +88,10 @@ class StepServices:
     @property
     def locks(self) -> LockDesk:
         return _supplied(self.supplies.locks, "locks")(self.tenant)
+
+    @property
+    def streams(self) -> StreamDesk:
+        return _supplied(self.supplies.streams, "streams")(self.tenant)
 
     async def evaluate(self, expression: Expression, scope: Scope) -> JSON:
         return await self.supplies.evaluator.evaluate(str(self.tenant), expression, scope)

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from domain.children import Children
 from domain.connections import Connections
@@ -15,8 +15,9 @@ from domain.json import JSON, JSONObject
 from domain.locks import LockDesk
 from domain.plain_secrets import hidden
 from domain.starts import NewExecution
+from domain.streams import NewMessage, StreamDesk
 from domain.tasks import TaskDesk
-from domain.trials import BREAKPOINT, Mark, Trial, When, breakpoint_signal, node_name, trial_to_json
+from domain.trials import BREAKPOINT, Mark, Trial, When, as_test, breakpoint_signal, node_name
 from jobs.addresses import AddressGuard
 from jobs.breakers import Breaker
 from jobs.nodes.base import CodeRunner, Http, Services
@@ -77,10 +78,7 @@ def handed_down(trial: Trial | None, path: str | None, child: NewExecution) -> N
     """
     if trial is None:
         return child
-    first, *others = child.events
-    inherited = trial.within(node_name(path)) if path is not None else Trial()
-    first = replace(first, payload={**first.payload, "test": trial_to_json(inherited)})
-    return replace(child, events=(first, *others), test=True)
+    return as_test(child, trial.within(node_name(path)) if path is not None else Trial())
 
 
 def services_of(services: Services, trial: Trial | None, mark: Mark | None) -> Services:
@@ -88,8 +86,8 @@ def services_of(services: Services, trial: Trial | None, mark: Mark | None) -> S
     return services if trial is None or mark is Mark.EFFECTS else Harmless(services)
 
 
-class _NoHttp:
-    """Implements Http."""
+class _Nowhere:
+    """Implements Http and StreamDesk."""
 
     async def send(self, request: OutgoingRequest) -> OutgoingResponse:
         raise _off()
@@ -98,6 +96,9 @@ class _NoHttp:
         raise _off()
 
     async def read(self, stream: OutgoingStream) -> bytes:
+        raise _off()
+
+    async def publish(self, message: NewMessage) -> int:
         raise _off()
 
 
@@ -118,7 +119,11 @@ class Harmless:
 
     @property
     def http(self) -> Http:
-        return _NoHttp()
+        return _Nowhere()
+
+    @property
+    def streams(self) -> StreamDesk:
+        return _Nowhere()
 
     @property
     def addresses(self) -> AddressGuard:

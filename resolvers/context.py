@@ -6,11 +6,13 @@ from datetime import datetime
 
 from domain.access import Permission
 from domain.accounts import AccountStore, Passwords
+from domain.branches import BranchReader, BranchWriter
 from domain.connections import ConnectionReader, Connections, ConnectionTester, ConnectionWriter
 from domain.dead_letters import DeadLetterStore, Replaying
 from domain.environments import EnvironmentStore
 from domain.executions import ExecutionReader, LogReader
 from domain.executions_control import Control
+from domain.executions_migrate import Migrating
 from domain.executions_plans import Plans
 from domain.executions_start import Starting
 from domain.expressions_try import Evaluator
@@ -24,18 +26,23 @@ from domain.live_frames import Watching
 from domain.nodes import NodeCatalog
 from domain.placements import Placements
 from domain.promotions import Promoting, PromotionStore
+from domain.publish_requests import PublishRequestReader, PublishRequestWriter
+from domain.publish_rules import PublishRules
 from domain.sessions import Identity
 from domain.sources import Clock, Ids
 from domain.splits import SplitStore
 from domain.splits_run import Splitting
 from domain.starts import Starts
+from domain.statistics import StatisticsReader
+from domain.streams import StreamReader
 from domain.tasks import TaskAnnouncer, TaskAnswers, TaskReader, TaskWriter
 from domain.tasks_complete import Completing
 from domain.tasks_work import Working
 from domain.tenancy import Principal, Tenant
 from domain.triggers import TriggerStore
-from domain.versions import VersionStore
+from domain.versions import VersionHistory, VersionStore
 from domain.workflows import WorkflowReader, WorkflowWriter
+from domain.workflows_publish import Publishing
 from resolvers.loaders import Loaders
 
 
@@ -46,11 +53,18 @@ class Stores:
     workflows: WorkflowReader
     workflow_writer: WorkflowWriter
     versions: VersionStore
+    version_history: VersionHistory
+    branches: BranchReader
+    branch_writer: BranchWriter
+    publish_rules: PublishRules
+    publish_requests: PublishRequestReader
+    publish_request_writer: PublishRequestWriter
     environments: EnvironmentStore
     promotions: PromotionStore
     splits: SplitStore
     placements: Placements
     executions: ExecutionReader
+    statistics: StatisticsReader
     queues: Queues
     dead_letters: DeadLetterStore
     log: LogReader
@@ -59,6 +73,7 @@ class Stores:
     connection_writer: ConnectionWriter
     tasks: TaskReader
     task_writer: TaskWriter
+    streams: StreamReader
     files: FileReader
     file_rows: FileRows
 
@@ -157,6 +172,19 @@ class RequestContext:
         )
 
     @property
+    def publishing(self) -> Publishing:
+        return Publishing(
+            workflows=self.stores.workflows,
+            writer=self.stores.workflow_writer,
+            versions=self.stores.versions,
+            rules=self.stores.publish_rules,
+            requests=self.stores.publish_requests,
+            request_writer=self.stores.publish_request_writer,
+            catalog=self.services.catalog,
+            ids=self.services.ids,
+        )
+
+    @property
     def control(self) -> Control:
         return Control(
             tenant_id=self.principal.tenant_id,
@@ -164,6 +192,17 @@ class RequestContext:
             inbox=self.services.inbox,
             doorbell=self.services.doorbell,
             ids=self.services.ids,
+        )
+
+    @property
+    def migrating(self) -> Migrating:
+        return Migrating(
+            workflows=self.stores.workflows,
+            versions=self.stores.versions,
+            placements=self.stores.placements,
+            log=self.stores.log,
+            plans=self.services.plans,
+            control=self.control,
         )
 
     @property
@@ -218,12 +257,19 @@ def _loaders(services: Services, stores: Stores) -> Loaders:
     return Loaders(
         workflows=stores.workflows,
         versions=stores.versions,
+        version_history=stores.version_history,
+        branches=stores.branches,
+        publish_rules=stores.publish_rules,
+        publish_requests=stores.publish_requests,
         executions=stores.executions,
+        statistics=stores.statistics,
         queues=stores.queues,
         dead_letters=stores.dead_letters,
         log=stores.log,
         triggers=stores.triggers,
         connections=stores.connections,
         tasks=stores.tasks,
+        promotions=stores.promotions,
+        splits=stores.splits,
         plans=services.plans,
     )

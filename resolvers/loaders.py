@@ -7,17 +7,33 @@ from uuid import UUID
 
 from strawberry.dataloader import DataLoader
 
+from domain.branches import Branch, BranchReader
 from domain.connections import ConnectionReader, SavedConnection
 from domain.dead_letters import DeadLetter, DeadLetterStore
 from domain.engine.decide import fold
 from domain.executions import Execution, ExecutionReader, LogReader
 from domain.executions_plans import Plans
 from domain.executions_read import Overview
-from domain.ids import ConnectionId, ExecutionId, TaskId, TriggerId, VersionId, WorkflowId
+from domain.ids import (
+    BranchId,
+    ConnectionId,
+    ExecutionId,
+    PublishRequestId,
+    SplitId,
+    TaskId,
+    TriggerId,
+    VersionId,
+    WorkflowId,
+)
 from domain.limits import QueuePlace, Queues
+from domain.publish_requests import PublishRequest, PublishRequestReader
+from domain.publish_rules import PublishRule, PublishRules
+from domain.promotions import Deployment, PromotionStore
+from domain.splits import Split, SplitStore
+from domain.statistics import Statistics, StatisticsReader, Window, statistics
 from domain.tasks import Task, TaskReader
 from domain.triggers import Trigger, TriggerStore
-from domain.versions import Version, VersionStore
+from domain.versions import Version, VersionHistory, VersionStore
 from domain.workflows import Workflow, WorkflowReader
 
 
@@ -41,24 +57,38 @@ class Loaders:
         *,
         workflows: WorkflowReader,
         versions: VersionStore,
+        version_history: VersionHistory,
+        branches: BranchReader,
+        publish_rules: PublishRules,
+        publish_requests: PublishRequestReader,
         executions: ExecutionReader,
+        statistics: StatisticsReader,
         queues: Queues,
         dead_letters: DeadLetterStore,
         log: LogReader,
         triggers: TriggerStore,
         connections: ConnectionReader,
         tasks: TaskReader,
+        promotions: PromotionStore,
+        splits: SplitStore,
         plans: Plans,
     ) -> None:
         self._workflows = workflows
         self._versions = versions
+        self._version_history = version_history
+        self._branches = branches
+        self._publish_rules = publish_rules
+        self._publish_requests = publish_requests
         self._executions = executions
+        self._statistics = statistics
         self._queues = queues
         self._dead_letters = dead_letters
         self._log = log
         self._triggers = triggers
         self._connections = connections
         self._tasks = tasks
+        self._promotions = promotions
+        self._splits = splits
         self._plans = plans
 
     @cached_property
@@ -70,8 +100,52 @@ class Loaders:
         return DataLoader(load_fn=_by_id(self._versions.by_ids))
 
     @cached_property
+    def version_number(self) -> DataLoader[tuple[WorkflowId, int], Version | None]:
+        async def load(wanted: list[tuple[WorkflowId, int]]) -> list[Version | None]:
+            found = await self._version_history.by_numbers(wanted)
+            by_number = {(version.workflow_id, version.number): version for version in found}
+            return [by_number.get(each) for each in wanted]
+
+        return DataLoader(load_fn=load)
+
+    @cached_property
+    def branch(self) -> DataLoader[BranchId, Branch | None]:
+        return DataLoader(load_fn=_by_id(self._branches.by_ids))
+
+    @cached_property
+    def publish_rule(self) -> DataLoader[WorkflowId, PublishRule]:
+        async def load(ids: list[WorkflowId]) -> list[PublishRule]:
+            found = await self._publish_rules.of_workflows(ids)
+            return [found[each] for each in ids]
+
+        return DataLoader(load_fn=load)
+
+    @cached_property
+    def publish_request(self) -> DataLoader[PublishRequestId, PublishRequest | None]:
+        return DataLoader(load_fn=_by_id(self._publish_requests.by_ids))
+
+    @cached_property
+    def open_publish_request(self) -> DataLoader[WorkflowId, PublishRequest | None]:
+        async def load(ids: list[WorkflowId]) -> list[PublishRequest | None]:
+            found = await self._publish_requests.open_of(ids)
+            return [found.get(each) for each in ids]
+
+        return DataLoader(load_fn=load)
+
+    @cached_property
     def execution(self) -> DataLoader[ExecutionId, Execution | None]:
         return DataLoader(load_fn=_by_id(self._executions.by_ids))
+
+    @cached_property
+    def statistics(self) -> DataLoader[tuple[WorkflowId, Window], Statistics]:
+        async def load(wanted: list[tuple[WorkflowId, Window]]) -> list[Statistics]:
+            found = {
+                window: await self._statistics.tallies([each for each, of in wanted if of == window], window)
+                for window in {window for _, window in wanted}
+            }
+            return [statistics(window, found[window].get(each)) for each, window in wanted]
+
+        return DataLoader(load_fn=load)
 
     @cached_property
     def queue_place(self) -> DataLoader[ExecutionId, QueuePlace | None]:
@@ -100,6 +174,18 @@ class Loaders:
             return [found.get(each, ()) for each in ids]
 
         return DataLoader(load_fn=load)
+
+    @cached_property
+    def deployments_of(self) -> DataLoader[WorkflowId, Sequence[Deployment]]:
+        async def load(ids: list[WorkflowId]) -> list[Sequence[Deployment]]:
+            found = await self._promotions.active(ids)
+            return [found.get(each, ()) for each in ids]
+
+        return DataLoader(load_fn=load)
+
+    @cached_property
+    def split(self) -> DataLoader[SplitId, Split | None]:
+        return DataLoader(load_fn=_by_id(self._splits.by_ids))
 
     @cached_property
     def task(self) -> DataLoader[TaskId, Task | None]:

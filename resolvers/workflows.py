@@ -14,6 +14,7 @@ from domain.versions import Version
 from domain.workflows import Workflow, WorkflowFilter, WorkflowOrder, WorkflowStatus
 from domain.workflows_edit import NewWorkflow, WorkflowChange
 from domain.workflows_import import Imported
+from domain.workflows_publish import Publication
 from resolvers.access import allowed
 from resolvers.context import RequestContext
 
@@ -99,19 +100,9 @@ async def delete(context: RequestContext, workflow_id: WorkflowId) -> Workflow:
     )
 
 
-async def publish(context: RequestContext, workflow_id: WorkflowId, note: str) -> tuple[Workflow, Version]:
+async def publish(context: RequestContext, workflow_id: WorkflowId, note: str) -> Publication:
     given = allowed(context, Permission.WORKFLOW_PUBLISH)
-    return await workflows_publish.publish(
-        workflow_id,
-        note,
-        by=given.principal,
-        reader=given.stores.workflows,
-        writer=given.stores.workflow_writer,
-        versions=given.stores.versions,
-        catalog=given.services.catalog,
-        ids=given.services.ids,
-        now=given.now,
-    )
+    return await workflows_publish.publish(workflow_id, note, by=given.principal, given=given.publishing, now=given.now)
 
 
 async def roll_back(context: RequestContext, workflow_id: WorkflowId, number: int) -> Workflow:

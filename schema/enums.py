@@ -8,9 +8,11 @@ from domain.engine.ports import ExecutionStatus
 from domain.engine.state import StepStatus
 from domain.errors import ErrorCode, Severity
 from domain.graphs import Backoff, FailureStrategy, JoinMode, OnError
+from domain.interventions import InterventionKind
 from domain.nodes import NodeCategory
 from domain.paging import Direction
 from domain.starts import TriggerType
+from domain.statistics import StatisticsPeriod
 from domain.tasks import TaskDecision, TaskEntryKind, TaskKind, TaskStatus
 from domain.trials import Mark, Mode, When
 from domain.triggers import TriggerKind
@@ -22,6 +24,7 @@ enum(ErrorCode, description="What kind of refusal it is; stable.")
 enum(EventKind, name="ExecutionEventKind", description="What an event of an execution's log says.")
 enum(ExecutionStatus, description="Where an execution is in its life.")
 enum(FailureStrategy, description="What a failed node means for the execution.")
+enum(InterventionKind, description="What somebody did to an execution.")
 enum(JoinMode, description="How many incoming edges a node waits for.")
 enum(LogLevel, description="How grave a log line is, least first.")
 enum(Mark, name="TestMarkKind", description="How a step of a test went about it.")
@@ -29,6 +32,7 @@ enum(Mode, name="ContinueMode", description="On to the next breakpoint, or to th
 enum(NodeCategory, description="Where a palette files a node kind.")
 enum(OnError, description="What a node's final failure means.")
 enum(Severity, name="FindingSeverity", description="With an ERROR a graph cannot be published.")
+enum(StatisticsPeriod, description="How far back statistics go; the last 60 minutes, 24 hours, 7 or 30 days.")
 enum(StepStatus, description="Where a step is in its life.")
 enum(TaskDecision, description="How a task was decided.")
 enum(TaskEntryKind, description="What happened to a task.")
@@ -47,6 +51,7 @@ __all__ = [
     "EventKind",
     "ExecutionStatus",
     "FailureStrategy",
+    "InterventionKind",
     "JoinMode",
     "LogLevel",
     "Mark",
@@ -54,6 +59,7 @@ __all__ = [
     "NodeCategory",
     "OnError",
     "Severity",
+    "StatisticsPeriod",
     "StepStatus",
     "TaskDecision",
     "TaskEntryKind",

@@ -97,11 +97,11 @@ def event_cursor(execution_id: ExecutionId, seq: int) -> Cursor:
 def read_event_cursor(execution_id: ExecutionId, cursor: str | None) -> int:
     """The seq in a cursor of this execution's log, 0 without one; raises Invalid."""
     place = _event_cursors(execution_id).read(cursor, "after")
-    return _number(place)
+    return read_number(place)
 
 
 async def listed_events(info: Info, execution_id: ExecutionId, first: int | None, after: str | None) -> Listed[Event]:
-    seq, size = read_event_cursor(execution_id, after), _size(first)
+    seq, size = read_event_cursor(execution_id, after), page_size(first)
     found = await executions.events(info.context, execution_id, seq, size + 1)
     part = Slice(items=found[:size], has_next=len(found) > size, has_previous=seq > 0)
     return _event_cursors(execution_id).listed(
@@ -115,7 +115,7 @@ async def listed_logs(
     info: Info, execution_id: ExecutionId, first: int | None, after: str | None, level: LogLevel
 ) -> Listed[LogEntry]:
     cursors = Cursors(kind="logs", orders_by=str, scope=(execution_id, level.value))
-    place, size = cursors.read(after, "after"), _size(first)
+    place, size = cursors.read(after, "after"), page_size(first)
     begin = _log_place(place)
     found = await executions.logs(info.context, execution_id, begin, size + 1, level)
     part = Slice(items=found[:size], has_next=len(found) > size, has_previous=begin > BEGINNING)
@@ -126,7 +126,7 @@ async def listed_steps(info: Info, execution_id: ExecutionId, first: int | None,
     overview = await executions.overview(info.context, execution_id)
     steps = executions_read.steps_of(overview) if overview is not None else ()
     cursors = Cursors(kind="steps", orders_by=int, scope=execution_id)
-    passed, size = _number(cursors.read(after, "after")), _size(first)
+    passed, size = read_number(cursors.read(after, "after")), page_size(first)
     numbered = list(enumerate(steps, 1))[passed : passed + size]
     numbers = {step.path: number for number, step in numbered}
     part = Slice(items=[step for _, step in numbered], has_next=len(steps) > passed + size, has_previous=passed > 0)
@@ -141,7 +141,8 @@ def _event_cursors(execution_id: ExecutionId) -> Cursors:
     return Cursors(kind="events", orders_by=int, scope=execution_id)
 
 
-def _number(place: Place | None) -> int:
+def read_number(place: Place | None) -> int:
+    """The whole number in a cursor, 0 without one; raises Invalid."""
     if place is None:
         return 0
     if not isinstance(place.value, int) or place.value < 0:
@@ -158,7 +159,8 @@ def _log_place(place: Place | None) -> tuple[int, int]:
     return int(seq), int(index)
 
 
-def _size(first: int | None) -> int:
+def page_size(first: int | None) -> int:
+    """50 when the caller says nothing; raises Invalid."""
     if first is None:
         return DEFAULT_PAGE
     if not 0 <= first <= MAX_PAGE:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Annotated, Any
 
 import strawberry
 
@@ -23,6 +23,11 @@ from schema.scalars import JSON
 from schema.trials import ExecutionTestInput
 
 DEFAULT_WAIT = 30.0
+
+IdempotencyKey = Annotated[
+    str | None,
+    strawberry.argument(description="The same key again does nothing more and gives the same answer."),
+]
 
 
 @strawberry.enum(description="ASYNC answers when the start is durable, SYNC when the execution is over.")
@@ -56,6 +61,9 @@ class ExecutionStartInput:
     start_at: datetime | None = strawberry.field(
         default=None, description="Begins then, to the second; a signal sent before begins it earlier."
     )
+    environment: str | None = strawberry.field(
+        default=None, description="Runs what is active there, with its values; the default environment when left out."
+    )
     test: ExecutionTestInput | None = strawberry.field(
         default=None, description="Breakpoints, pinned outputs, effects switched off, and what is to come of it."
     )
@@ -72,6 +80,7 @@ class ExecutionStartInput:
             draft=self.draft,
             deduplicate=Deduplicate(key=given.key, window=given.window) if (given := self.deduplicate) else None,
             start_at=self.start_at,
+            environment=self.environment,
             trial=self.test.trial() if self.test is not None else None,
         )
 
@@ -133,6 +142,11 @@ class StepSkipPayload(ExecutionPayload):
 
 
 @strawberry.type
+class ExecutionSetVariablePayload(ExecutionPayload):
+    pass
+
+
+@strawberry.type
 class SignalSendPayload(ExecutionPayload):
     pass
 
@@ -170,23 +184,25 @@ class ExecutionMutation:
         )
 
     @strawberry.mutation(graphql_type=ExecutionCancelPayload, description="Answers when the wish is durable.")
-    async def execution_cancel(self, info: Info, id: strawberry.ID, reason: str | None = None) -> Answer[Execution]:
+    async def execution_cancel(
+        self, info: Info, id: strawberry.ID, reason: str | None = None, key: IdempotencyKey = None
+    ) -> Answer[Execution]:
         async def work() -> Execution:
-            return await executions.cancel(info.context, _id(id), reason)
+            return await executions.cancel(info.context, _id(id), reason, key)
 
         return await answer(work())
 
     @strawberry.mutation(graphql_type=ExecutionPausePayload, description="What runs finishes, nothing new begins.")
-    async def execution_pause(self, info: Info, id: strawberry.ID) -> Answer[Execution]:
+    async def execution_pause(self, info: Info, id: strawberry.ID, key: IdempotencyKey = None) -> Answer[Execution]:
         async def work() -> Execution:
-            return await executions.pause(info.context, _id(id))
+            return await executions.pause(info.context, _id(id), key)
 
         return await answer(work())
 
     @strawberry.mutation(graphql_type=ExecutionResumePayload, description="Takes back a pause.")
-    async def execution_resume(self, info: Info, id: strawberry.ID) -> Answer[Execution]:
+    async def execution_resume(self, info: Info, id: strawberry.ID, key: IdempotencyKey = None) -> Answer[Execution]:
         async def work() -> Execution:
-            return await executions.resume(info.context, _id(id))
+            return await executions.resume(info.context, _id(id), key)
 
         return await answer(work())
 
@@ -200,12 +216,19 @@ class ExecutionMutation:
         id: strawberry.ID,
         from_path: str | None = None,
         input: JSON | None = strawberry.UNSET,
+        whole: bool = False,
+        key: IdempotencyKey = None,
     ) -> Answer[Execution]:
         edited = input is not strawberry.UNSET
 
         async def work() -> Execution:
             request = RetryRequest(
-                execution_id=_id(id), from_path=from_path, input=input if edited else None, edited=edited
+                execution_id=_id(id),
+                from_path=from_path,
+                whole=whole,
+                input=input if edited else None,
+                edited=edited,
+                key=key,
             )
             return await executions.retry(info.context, request)
 
@@ -213,21 +236,50 @@ class ExecutionMutation:
 
     @strawberry.mutation(graphql_type=StepSkipPayload, description="The step is over with this output.")
     async def step_skip(
-        self, info: Info, execution_id: strawberry.ID, path: str, output: JSON | None = None
+        self,
+        info: Info,
+        execution_id: strawberry.ID,
+        path: str,
+        output: JSON | None = None,
+        key: IdempotencyKey = None,
     ) -> Answer[Execution]:
         async def work() -> Execution:
-            return await executions.skip_step(info.context, _of(execution_id), path, output)
+            return await executions.skip_step(info.context, _of(execution_id), path, output, key)
 
         return await answer(work())
 
     @strawberry.mutation(
-        graphql_type=SignalSendPayload, description="Kept, first in first out, until a step waits for it."
+        graphql_type=ExecutionSetVariablePayload,
+        description="Steps that begin or resume after it see the value; the variable must be one the execution has.",
     )
-    async def signal_send(
-        self, info: Info, execution_id: strawberry.ID, name: str, payload: JSON | None = None
+    async def execution_set_variable(
+        self,
+        info: Info,
+        execution_id: strawberry.ID,
+        name: str,
+        value: JSON | None = None,
+        key: IdempotencyKey = None,
     ) -> Answer[Execution]:
         async def work() -> Execution:
-            return await executions.send_signal(info.context, _of(execution_id), name, payload)
+            return await executions.set_variable(info.context, _of(execution_id), name, value, key)
+
+        return await answer(work())
+
+    @strawberry.mutation(
+        graphql_type=SignalSendPayload,
+        description="Kept, first in first out, until a step waits for it; a transient one is lost when none does.",
+    )
+    async def signal_send(
+        self,
+        info: Info,
+        execution_id: strawberry.ID,
+        name: str,
+        payload: JSON | None = None,
+        transient: bool = False,
+        key: IdempotencyKey = None,
+    ) -> Answer[Execution]:
+        async def work() -> Execution:
+            return await executions.send_signal(info.context, _of(execution_id), name, payload, key, transient)
 
         return await answer(work())
 

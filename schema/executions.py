@@ -24,6 +24,7 @@ from domain.workflows import Workflow
 from resolvers import dead_letters, executions, limits, trials, triggers, workflows
 from schema.dead_letters import DeadLetterType
 from schema.enums import Direction, ExecutionStatus, LogLevel, TriggerType
+from schema.execution_family import ExecutionFamily
 from schema.execution_log import (
     ExecutionEventType,
     LogEntryType,
@@ -52,7 +53,7 @@ LazyExecution = Annotated["ExecutionType", strawberry.lazy("schema.executions")]
 
 
 @strawberry.type(name="Execution", description="One run of one version of a workflow.")
-class ExecutionType(Node):
+class ExecutionType(ExecutionFamily, Node):
     status: ExecutionStatus
     priority: int
     created_at: datetime
@@ -64,6 +65,7 @@ class ExecutionType(Node):
     trigger_type: TriggerType
     triggered_by: str | None = strawberry.field(description="The id of the user, key or trigger that began it.")
     draft: bool = strawberry.field(description="Whether it runs a draft that was tried out.")
+    environment: str
 
     @strawberry.field(graphql_type=ExecutionTest | None, description="Null unless it runs in test mode.")
     @staticmethod
@@ -196,11 +198,13 @@ class ExecutionFilterInput:
     since: datetime | None = strawberry.field(default=None, description="Created then or later.")
     until: datetime | None = strawberry.field(default=None, description="Created earlier.")
     retry_of: strawberry.ID | None = None
+    parent_id: strawberry.ID | None = strawberry.field(default=None, description="Begun by this execution.")
+    environment: str | None = None
     test: bool | None = strawberry.field(default=None, description="Those in test mode, or those that are not.")
 
     def chosen(self) -> ExecutionFilter:
         """Raises InvalidId."""
-        workflow, first = self.workflow_id, self.retry_of
+        workflow, first, parent = self.workflow_id, self.retry_of, self.parent_id
         return ExecutionFilter(
             workflow_id=WorkflowId(read_id("workflow", workflow, "filter", "workflowId")) if workflow else None,
             status=tuple(self.status or ()),
@@ -208,6 +212,8 @@ class ExecutionFilterInput:
             since=self.since,
             until=self.until,
             retry_of=ExecutionId(read_id("execution", first, "filter", "retryOf")) if first else None,
+            parent_id=ExecutionId(read_id("execution", parent, "filter", "parentId")) if parent else None,
+            environment=self.environment,
             test=self.test,
         )
 

@@ -16,6 +16,8 @@ from domain.ids import (
     ConnectionId,
     ExecutionId,
     FileId,
+    SplitId,
+    StreamId,
     TaskId,
     TenantId,
     TriggerId,
@@ -25,18 +27,20 @@ from domain.ids import (
     encode,
     split,
 )
+from domain.splits import Split
+from domain.streams import Stream
 from domain.tasks import Task
 from domain.tenancy import Tenant
 from domain.triggers import Trigger
 from domain.versions import Version
 from domain.workflows import Workflow
-from resolvers import connections, executions, files, tasks, triggers, viewers, workflows
+from resolvers import connections, executions, files, splits, streams, tasks, triggers, viewers, workflows
 from resolvers.context import RequestContext
 from schema.info import Info
 
 MAX_IDS = 100
 
-Found = Workflow | Version | Execution | Trigger | SavedConnection | File | Task | Tenant | Account
+Found = Workflow | Version | Execution | Trigger | SavedConnection | File | Split | Stream | Task | Tenant | Account
 
 _KINDS: dict[type, str] = {
     Workflow: "workflow",
@@ -45,6 +49,8 @@ _KINDS: dict[type, str] = {
     Trigger: "trigger",
     SavedConnection: "connection",
     File: "file",
+    Split: "split",
+    Stream: "stream",
     Task: "task",
     Tenant: "tenant",
     Account: "user",
@@ -82,6 +88,10 @@ async def _find(context: RequestContext, kind: str, value: UUID, text: str) -> F
             return await triggers.by_id(context, TriggerId(value))
         case "file":
             return await files.by_id(context, FileId(value))
+        case "split":
+            return await splits.by_id(context, SplitId(value))
+        case "stream":
+            return await streams.by_id(context, StreamId(value))
         case "task":
             return await tasks.by_id(context, TaskId(value))
         case "connection":

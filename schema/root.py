@@ -8,14 +8,18 @@ from schema.connection_mutations import ConnectionMutation
 from schema.connections import ConnectionNode, ConnectionQuery
 from schema.dead_letters import DeadLetterMutation, DeadLetterQuery
 from schema.design import DesignQuery
+from schema.environments import EnvironmentMutation, EnvironmentQuery
 from schema.execution_mutations import ExecutionMutation
 from schema.executions import ExecutionQuery, ExecutionType
 from schema.files import FileMutation, FileQuery, FileType
 from schema.limits import Limits
 from schema.live_tasks import TaskSubscription
+from schema.migrations import MigrationMutation
 from schema.nodes import NodeQuery
 from schema.protection import ProtectedSchema
 from schema.scalars import DEFINITIONS
+from schema.splits import SplitMutation, SplitQuery, SplitType
+from schema.streams import StreamQuery, StreamType
 from schema.task_mutations import TaskMutation
 from schema.tasks import TaskQuery, TaskType
 from schema.trial_mutations import TrialMutation
@@ -33,9 +37,12 @@ class Query(
     ExecutionQuery,
     DesignQuery,
     FileQuery,
+    StreamQuery,
     ConnectionQuery,
     TaskQuery,
     DeadLetterQuery,
+    EnvironmentQuery,
+    SplitQuery,
 ):
     pass
 
@@ -50,6 +57,9 @@ class Mutation(
     TaskMutation,
     DeadLetterMutation,
     TrialMutation,
+    EnvironmentMutation,
+    SplitMutation,
+    MigrationMutation,
 ):
     pass
 
@@ -67,6 +77,8 @@ _NODES = (
     TenantType,
     UserType,
     FileType,
+    SplitType,
+    StreamType,
     ConnectionNode,
     TaskType,
 )

@@ -14,20 +14,23 @@ from domain.executions import Execution
 from domain.formats.stored import variables_to_json
 from domain.graphs import Graph, WorkflowSettings
 from domain.ids import UserId, WorkflowId, decode
+from domain.statistics import Statistics
 from domain.storable import checked_text
 from domain.triggers import Trigger
 from domain.versions import Version
 from domain.workflows import Workflow, WorkflowFilter, WorkflowOrder
-from resolvers import viewers, workflows
-from schema.enums import Direction, WorkflowOrderField, WorkflowStatus
+from resolvers import statistics, viewers, workflows
+from schema.enums import Direction, StatisticsPeriod, WorkflowOrderField, WorkflowStatus
 from schema.executions import ExecutionFilterInput, ExecutionType, listed_of_workflow
 from schema.graphs import GraphType, SettingsType
 from schema.info import Info
 from schema.nodes import Node
 from schema.paging import Connection, Cursors, Listed
 from schema.scalars import JSON
+from schema.statistics import StatisticsType
 from schema.triggers import TriggerNode
 from schema.viewers import UserType
+from schema.workflow_rollout import WorkflowRollout
 
 MAX_TEXT = 1_000
 
@@ -69,7 +72,7 @@ class VersionType(Node):
 
 
 @strawberry.type(name="Workflow", description="A named graph: a draft that is edited, and versions that run.")
-class WorkflowType(Node):
+class WorkflowType(WorkflowRollout, Node):
     name: str
     description: str
     category: str
@@ -141,6 +144,13 @@ class WorkflowType(Node):
         filter: ExecutionFilterInput | None = None,
     ) -> Listed[Execution]:
         return await listed_of_workflow(info, root.id, filter, first, after, last, before)
+
+    @strawberry.field(graphql_type=StatisticsType, description="How its executions have gone.")
+    @staticmethod
+    async def statistics(
+        root: strawberry.Parent[Workflow], info: Info, period: StatisticsPeriod = StatisticsPeriod.DAY
+    ) -> Statistics:
+        return await statistics.of_workflow(info.context, root.id, period)
 
     @strawberry.field(graphql_type=UserType | None, description="Who made it; null unless it is the caller.")
     @staticmethod

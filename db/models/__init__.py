@@ -5,6 +5,7 @@ Models say the columns. Keys, indexes, partitions, policies and grants are SQL i
 
 from db.models.accounts import Account, Membership, RefreshToken
 from db.models.apikeys import ApiKey
+from db.models.branches import WorkflowBranch
 from db.models.connections import Connection, ConnectionSecret, DataKey
 from db.models.dead_letters import DeadLetterDismissal
 from db.models.environments import Environment, Promotion, WorkflowEnvironment, WorkflowSplit
@@ -12,6 +13,8 @@ from db.models.executions import Execution, ExecutionKey
 from db.models.files import File, FileLeftover, FileUsage
 from db.models.journal import ExecutionEvent, ExecutionInbox, ExecutionState, WakeUp
 from db.models.limits import LockRequest, TenantLimit, WorkflowLimit
+from db.models.publishing import PublishRequest, PublishRule
+from db.models.streams import Stream, StreamMessage
 from db.models.tasks import Task, TaskEntry
 from db.models.tenants import Tenant
 from db.models.triggers import Trigger
@@ -38,7 +41,11 @@ __all__ = [
     "LockRequest",
     "Membership",
     "Promotion",
+    "PublishRequest",
+    "PublishRule",
     "RefreshToken",
+    "Stream",
+    "StreamMessage",
     "Task",
     "TaskEntry",
     "Tenant",
@@ -47,6 +54,7 @@ __all__ = [
     "WakeUp",
     "Worker",
     "Workflow",
+    "WorkflowBranch",
     "WorkflowEnvironment",
     "WorkflowLimit",
     "WorkflowSplit",

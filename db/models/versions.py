@@ -19,6 +19,8 @@ class WorkflowVersion(Model):
     note = fields.TextField(default="", db_default="")
     created_at = fields.DatetimeField()
     created_by = fields.UUIDField(null=True)
+    published_by = fields.TextField(null=True)
+    approved_by = fields.TextField(null=True)
 
     class Meta(Model.Meta):
         table = "workflow_version"

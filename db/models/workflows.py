@@ -26,6 +26,7 @@ class Workflow(Model):
     updated_at = fields.DatetimeField()
     updated_by = fields.UUIDField(null=True)
     deleted_at = fields.DatetimeField(null=True)
+    authors: fields.Field[list[str]] = ArrayField("text", default=list, db_default="{}")
 
     class Meta(Model.Meta):
         table = "workflow"

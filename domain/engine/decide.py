@@ -134,6 +134,8 @@ def _dispatch(plan: Plan, draft: Draft, event: Event) -> None:
             child_ended(draft, event.path or "", ended)
         case EventKind.VARIABLE_SET:
             draft.vars[str(payload["name"])] = payload.get("value")
+        case EventKind.VERSION_CHANGED:
+            draft.vars = {**as_object(payload.get("variables")), **draft.vars}
         case EventKind.PAUSED:
             draft.paused = True
         case EventKind.RESUMED:

@@ -50,6 +50,7 @@ class InboxKind(StrEnum):
     SKIP = "skip"
     VARIABLE = "variable"
     CHILD = "child"
+    MIGRATE = "migrate"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,6 +92,7 @@ class Append:
     for no change. `finished` closes the row, clears its owner and deletes its wake-ups, snapshot and inbox.
     `children` begin, and `posts` are delivered, in the same transaction. `settled`: the paths of steps that are over
     and may have left a task in an inbox; `releases`: of those that may have a lock, None for all of the execution's.
+    `version_id`: the version it goes on with; its snapshot, made with another one, is dropped.
     """
 
     execution_id: ExecutionId
@@ -105,11 +107,12 @@ class Append:
     posts: Sequence[Post] = ()
     settled: Sequence[str] = ()
     releases: Sequence[str | None] = ()
+    version_id: VersionId | None = None
 
     @property
     def related(self) -> bool:
         """Whether it writes more than its own execution's rows."""
-        return bool(self.children or self.posts or self.settled or self.releases)
+        return bool(self.children or self.posts or self.settled or self.releases or self.version_id)
 
 
 class Journal(Protocol):
@@ -187,6 +190,12 @@ class Ownership(Protocol):
         ...
 
     async def save_snapshot(self, execution_id: ExecutionId, seq: int, state: JSON) -> None: ...
+
+
+class Logs(Protocol):
+    async def whole(self, execution_id: ExecutionId) -> Sequence[Event]:
+        """All events of an execution in order, whatever its tenant: for its owner."""
+        ...
 
 
 class Liveness(Protocol):

@@ -193,7 +193,8 @@ def _ended_by(plan: Plan, state: State) -> frozenset[str]:
     if failure is None or failure.path is None:
         return frozenset()
     node = state.steps[top_of(failure.path)].node
-    bearer = plan.nodes[node].tolerated_by
+    planned = plan.nodes.get(node)
+    bearer = planned.tolerated_by if planned is not None else None
     borne = state.root.tolerated.get(bearer, ()) if bearer is not None else ()
     paths = [each.path for each in borne if each.path is not None]
     return frozenset({node, *(state.steps[top_of(path)].node for path in paths)})

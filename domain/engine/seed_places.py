@@ -157,7 +157,10 @@ def _broken(body: Plan, log: Sequence[Finished]) -> frozenset[str]:
     return frozenset(
         each.node
         for each in log
-        if each.broken and not each.path.endswith(SUFFIX) and body.nodes[each.node].tolerated_by is None
+        if each.broken
+        and not each.path.endswith(SUFFIX)
+        and each.node in body.nodes  # an earlier version may have had others
+        and body.nodes[each.node].tolerated_by is None
     )
 
 

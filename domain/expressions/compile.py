@@ -18,7 +18,7 @@ from domain.expressions.errors import Beyond, EvaluationError, ExpressionError, 
 from domain.expressions.functions import FUNCTIONS
 from domain.expressions.lex import MAX_SOURCE, Kind, tokenize
 from domain.expressions.operators import BINARY, UNARY, concatenate
-from domain.expressions.parse import parse
+from domain.expressions.parse import parse, plain_path
 from domain.expressions.paths import ROOTS, read_paths, seeming_paths
 from domain.expressions.properties import OBJECT_NAMES, key_text, read
 from domain.expressions.tree import ArrayLiteral as ArrayNode
@@ -75,6 +75,9 @@ def evaluate(expression: Expression, scope: Scope) -> JSON:
 
 
 def _compile(source: str) -> Expression:
+    node = plain_path(source)
+    if node is not None:
+        return _native(source, node)
     tokens = tokenize(source)
     if tokens[0].kind is Kind.END:
         raise ExpressionError("The expression is empty", position=0, source=source)
@@ -84,6 +87,10 @@ def _compile(source: str) -> Expression:
         return Expression(source=source, native=False, paths=frozenset(seeming_paths(tokens)), run=_beyond)
     except RecursionError:
         raise ExpressionError("This is nested too deep", position=0, source=source) from None
+    return _native(source, node)
+
+
+def _native(source: str, node: Node) -> Expression:
     return Expression(source=source, native=True, paths=frozenset(read_paths(node)), run=_result(node))
 
 

@@ -1,5 +1,6 @@
 """The grammar of the native subset: which JavaScript is evaluated without the sandbox."""
 
+import re
 from collections.abc import Sequence
 from difflib import get_close_matches
 from typing import Final, NoReturn
@@ -47,8 +48,20 @@ _GLOBAL_NAMES = """
     unescape"""
 GLOBALS: Final = frozenset(_GLOBAL_NAMES.split())
 
+_PLAIN_PATH: Final = re.compile(r" *([A-Za-z_$][A-Za-z0-9_$]*(?:\.[A-Za-z_$][A-Za-z0-9_$]*)*) *")
 MAX_CALLS: Final = 20
 """More calls of functions in one expression are left to the sandbox, where time is limited."""
+
+
+def plain_path(source: str) -> Node | None:
+    """The tree of a source that is a name and keys after dots, as most are: the same that `parse` gives, at once."""
+    found = _PLAIN_PATH.fullmatch(source)
+    if found is None:
+        return None
+    root, *keys = found[1].split(".")
+    if root in _CONSTANTS or root in RESERVED or root in GLOBALS or root in FAMILIES:
+        return None
+    return Chain(Name(root), [Link(Literal(key), False) for key in keys]) if keys else Name(root)
 
 
 def parse(tokens: Sequence[Token], source: str) -> Node:

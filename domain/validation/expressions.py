@@ -119,7 +119,8 @@ class ExpressionCheck:
             self._use(expression, place, alone=alone)
 
     def _described(self, value: JSON, described: Field, place: Place) -> None:
-        place = replace(place, own=place.own | described.names, config=described)
+        own = place.own | described.names if described.names else place.own
+        place = Place(node_id=place.node_id, path=place.path, own=own, config=described)
         match described.mark:
             case "liquid" | "graph" | "source":
                 return

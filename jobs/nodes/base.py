@@ -20,6 +20,7 @@ from domain.ids import ExecutionId, TenantId
 from domain.json import JSON, JSONObject
 from domain.locks import LockDesk
 from domain.nodes import NodeCategory, NodeExample, NodeKind
+from domain.streams import StreamDesk
 from domain.tasks import TaskDesk
 from domain.validation.expressions import marked_fields
 from domain.validation.models import shape_findings
@@ -72,6 +73,8 @@ class Services(Protocol):
     def tasks(self) -> TaskDesk: ...
     @property
     def locks(self) -> LockDesk: ...
+    @property
+    def streams(self) -> StreamDesk: ...
     @property
     def code(self) -> CodeRunner: ...
 

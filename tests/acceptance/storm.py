@@ -21,6 +21,8 @@ from tests.acceptance.served import Front
 from tests.acceptance.storm_flows import FAMILY, PATIENCE, ROUNDS, THOUSANDS, UNDO, entered, is_approved
 
 WORKERS = 3
+_PATIENCE = 5
+"""How often a process is started that does not begin."""
 WAVE = (ROUNDS.name, FAMILY.name, UNDO.name, UNDO.name, "Questions", "Questions", PATIENCE.name)
 """What begins together."""
 START = """mutation ($inputs: [ExecutionStartInput!]!) {
@@ -79,7 +81,7 @@ class Storm:
     async def _kill_api(self) -> None:
         if self.front.serves:
             await self.front.kill()
-            self._do(self.front.start())
+            self._do(self.open())
 
     async def _flush_redis(self) -> None:
         with suppress(RedisError):  # it was killed and is not back yet
@@ -90,8 +92,20 @@ class Storm:
             await kill_redis(self.stack)
 
     async def hire(self) -> None:
-        """One more worker."""
-        self.alive.append(await self.workers.start(capacity=60, steps=40))
+        """One more worker; one that found no servers when it began is started again, as its supervisor would."""
+        for _ in range(_PATIENCE):
+            with suppress(AssertionError):
+                self.alive.append(await self.workers.start(capacity=60, steps=40))
+                return
+        raise AssertionError("no worker begins")
+
+    async def open(self) -> None:
+        """The API serves again, in the same way."""
+        for _ in range(_PATIENCE):
+            with suppress(AssertionError):
+                await self.front.start()
+                return
+        raise AssertionError("no API begins")
 
     def _do(self, errand: Coroutine[Any, Any, None]) -> None:
         self._errands.append(asyncio.ensure_future(errand))
@@ -145,8 +159,9 @@ class Storm:
                 self.answers += 1
             await asyncio.sleep(0.2)
 
-    async def over(self, seconds: float) -> list[ExecutionId]:
-        """Return all executions, children too, once every one has ended."""
+    async def over(self, seconds: float) -> tuple[list[ExecutionId], float]:
+        """All executions, children too, once every one has ended, and how long that took."""
+        began = asyncio.get_running_loop().time()
         query = "SELECT id FROM execution WHERE tenant_id = $1 AND finished_at IS NULL"
 
         async def ended() -> bool:
@@ -154,7 +169,8 @@ class Storm:
 
         await until("every execution is over", seconds, ended)
         every = "SELECT id FROM execution WHERE tenant_id = $1 ORDER BY id"
-        return [row["id"] for row in await self.workers.pool.fetch(every, self.tenant_id)]
+        took = asyncio.get_running_loop().time() - began
+        return [row["id"] for row in await self.workers.pool.fetch(every, self.tenant_id)], took
 
 
 @asynccontextmanager

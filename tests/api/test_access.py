@@ -47,6 +47,7 @@ MUTATIONS = [
     ("executionCancel(id: $e)", STARTERS),
     ("executionPause(id: $e)", STARTERS),
     ("executionResume(id: $e)", STARTERS),
+    ("executionContinue(id: $e)", STARTERS),
     ('stepSkip(executionId: $e, path: "start")', STARTERS),
     ('signalSend(executionId: $e, name: "go")', STARTERS),
 ]

@@ -12,6 +12,7 @@ from db.claims import PostgresOwnership
 from db.definitions import PostgresDefinitions
 from db.journal import PostgresJournal
 from db.liveness import PostgresLiveness
+from db.log import EngineLogs
 from domain.callbacks import Callback
 from domain.children import Children
 from domain.engine.events import EventKind
@@ -19,6 +20,7 @@ from domain.ids import TenantId, WorkerId
 from domain.live import Changed
 from jobs.driver import Driver
 from jobs.executor import Executor
+from jobs.grace import Grace
 from jobs.failure_handlers import Handlers
 from jobs.nodes.catalog import CATALOG
 from jobs.outgoing import Outgoing
@@ -28,6 +30,7 @@ from jobs.sandbox.evaluator import Evaluator
 from jobs.sandbox.sandbox import Sandbox
 from jobs.services import StepServices, Supplies
 from jobs.steps import StepRunner
+from jobs.version_changes import VersionChanges
 from tests.contract.engine_room import EngineRoom
 from tests.contract.flows import flow, give, http
 from tests.contract.ledger import nobody_waits
@@ -91,11 +94,12 @@ async def engine_with(room: EngineRoom, pulse: Pulse) -> AsyncGenerator[Executor
         evaluator = Evaluator(await stack.enter_async_context(Sandbox()))
         outgoing = Outgoing(allow=("127.0.0.1",))
         stack.push_async_callback(outgoing.close)
+        programs = Programs(PostgresDefinitions(room.pool), CATALOG)
         executor = Executor(
             worker=worker,
             journal=journal,
             ownership=PostgresOwnership(room.pool),
-            programs=Programs(PostgresDefinitions(room.pool), CATALOG),
+            programs=programs,
             pulse=pulse,
             changes=_Silence(),
             clock=utc_now,
@@ -119,6 +123,10 @@ async def engine_with(room: EngineRoom, pulse: Pulse) -> AsyncGenerator[Executor
                 dropped=executor.dropped,
                 settled=executor.settled,
                 handlers=Handlers(_no_children),
+                versions=VersionChanges(
+                    programs=programs, logs=EngineLogs(room.pool), clock=utc_now, settled=executor.settled
+                ),
+                grace=Grace(10.0),
                 snapshot=executor.snapshot,
             )
         )

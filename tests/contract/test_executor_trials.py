@@ -416,3 +416,14 @@ async def test_a_stopped_step_takes_a_pause_and_a_skip_as_any_other(engine: Engi
     await engine.event(execution, EventKind.SIGNAL_RECEIVED)
     await engine.post(execution, InboxKind.RESUME)
     assert await engine.ending(execution) == Ending(status="COMPLETED", output={"n": 2})
+
+
+async def test_a_stopped_step_holds_no_lock(engine: EngineRoom) -> None:
+    locked = replace(give("a", n=1), lock={"name": "door"})
+    published = await engine.publish(flow(locked, "start > a"))
+    execution = await tried(engine, published, Trial(breakpoints=before("a")))
+    await stopped(engine, execution, "a")
+
+    assert (await engine.ending(await engine.start(published))).status == "COMPLETED"
+    await go_on(engine, execution, "a")
+    assert (await engine.ending(execution)).status == "COMPLETED"

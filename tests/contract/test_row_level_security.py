@@ -20,6 +20,7 @@ GRANTS = {
     "connection": ("INSERT SELECT UPDATE", "DELETE INSERT SELECT UPDATE"),
     "connection_secret": ("DELETE INSERT", "DELETE INSERT SELECT UPDATE"),
     "data_key": ("INSERT SELECT", "DELETE INSERT SELECT UPDATE"),
+    "environment": ("DELETE INSERT SELECT UPDATE", "DELETE INSERT SELECT UPDATE"),
     "execution": ("SELECT", "DELETE INSERT SELECT UPDATE"),
     "execution_event": ("SELECT", "INSERT SELECT"),
     "execution_inbox": ("", "DELETE INSERT SELECT UPDATE"),
@@ -30,7 +31,10 @@ GRANTS = {
     "file_usage": ("INSERT SELECT UPDATE", "DELETE INSERT SELECT UPDATE"),
     "lock_request": ("SELECT", "DELETE INSERT SELECT UPDATE"),
     "membership": ("DELETE INSERT SELECT UPDATE", "DELETE INSERT SELECT UPDATE"),
+    "promotion": ("INSERT SELECT", "DELETE INSERT SELECT"),
     "refresh_token": ("", "DELETE INSERT SELECT UPDATE"),
+    "stream": ("SELECT", "DELETE INSERT SELECT UPDATE"),
+    "stream_message": ("SELECT", "DELETE INSERT SELECT UPDATE"),
     "task": ("SELECT UPDATE", "DELETE INSERT SELECT UPDATE"),
     "task_entry": ("INSERT SELECT", "DELETE INSERT SELECT"),
     "tenant": ("SELECT", "DELETE INSERT SELECT UPDATE"),
@@ -39,7 +43,9 @@ GRANTS = {
     "wake_up": ("SELECT", "DELETE INSERT SELECT UPDATE"),
     "worker": ("", "DELETE INSERT SELECT UPDATE"),
     "workflow": ("INSERT SELECT UPDATE", "DELETE INSERT SELECT UPDATE"),
+    "workflow_environment": ("DELETE INSERT SELECT UPDATE", "DELETE INSERT SELECT UPDATE"),
     "workflow_limit": ("DELETE INSERT SELECT", "DELETE INSERT SELECT UPDATE"),
+    "workflow_split": ("INSERT SELECT UPDATE", "DELETE INSERT SELECT UPDATE"),
     "workflow_version": ("INSERT SELECT", "INSERT SELECT"),
 }
 """What the application and the engine may do; on a partition nobody may do anything."""
@@ -68,7 +74,7 @@ async def second(database: str, populated: Mapping[str, TenantId]) -> AsyncGener
 async def populate(pool: EnginePool) -> TenantId:
     tenant = await make_tenant(pool)
     connection = uuid.uuid7()
-    account, workflow, version, execution = (uuid.uuid7() for _ in range(4))
+    account, workflow, version, other, execution = (uuid.uuid7() for _ in range(5))
     task = uuid.uuid7()
     now, later = datetime.now(UTC), datetime.now(UTC) + timedelta(hours=1)
     rows: list[tuple[str, tuple[object, ...]]] = [
@@ -89,6 +95,10 @@ async def populate(pool: EnginePool) -> TenantId:
         (
             "workflow_version (id, tenant_id, workflow_id, number, content_hash, definition, created_at)",
             (version, tenant, workflow, 1, b"x", "{}", now),
+        ),
+        (
+            "workflow_version (id, tenant_id, workflow_id, number, content_hash, definition, created_at)",
+            (other, tenant, workflow, 2, b"y", "{}", now),
         ),
         (
             "trigger (id, tenant_id, workflow_id, type, created_at, updated_at)",
@@ -134,6 +144,28 @@ async def populate(pool: EnginePool) -> TenantId:
         (
             "task_entry (id, tenant_id, task_id, kind, created_at)",
             (uuid.uuid7(), tenant, task, "COMMENTED", now),
+        ),
+        ("stream (id, tenant_id, name, head, created_at)", (workflow, tenant, "s", 1, now)),
+        (
+            "stream_message (stream_id, seq, tenant_id, payload, published_at, published_by, idempotency_key)",
+            (workflow, 1, tenant, "{}", now, "execution_1", "k"),
+        ),
+        (
+            "environment (tenant_id, name, position, created_at, updated_at, updated_by)",
+            (tenant, "staging", 1, now, now, "user_1"),
+        ),
+        (
+            "workflow_environment (workflow_id, environment, tenant_id, version_id, active_since, activated_by)",
+            (workflow, "staging", tenant, version, now, "user_1"),
+        ),
+        (
+            "promotion (id, tenant_id, workflow_id, target, version_id, promoted_at, promoted_by)",
+            (uuid.uuid7(), tenant, workflow, "staging", version, now, "user_1"),
+        ),
+        (
+            "workflow_split (id, tenant_id, workflow_id, environment, baseline_id, candidate_id, percent, started_at,"
+            " started_by)",
+            (uuid.uuid7(), tenant, workflow, "staging", version, other, 10, now, "user_1"),
         ),
         ("workflow_limit (workflow_id, tenant_id, max_concurrent, changed_at)", (workflow, tenant, 1, now)),
         ("tenant_limit (tenant_id, max_concurrent, changed_at)", (tenant, 1, now)),

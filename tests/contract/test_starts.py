@@ -76,6 +76,8 @@ async def test_a_start_writes_the_row_and_its_first_events(
         "draft": True,
         "held": False,
         "admitted_at": None,
+        "environment": None,
+        "split_id": None,
     }
     events = await engine_pool.fetch(
         "SELECT seq, tenant_id, epoch, kind, payload, at FROM execution_event WHERE execution_id = $1 ORDER BY seq",

@@ -25,7 +25,7 @@ ALL = [
     "0008_branches",
     "0009_environments",
     "0010_test_mode",
-    "0011_results",
+    "0011_streams",
 ]
 OBJECTS = """
     SELECT relkind::text || ' ' || relname FROM pg_class WHERE relnamespace = 'public'::regnamespace

@@ -25,8 +25,8 @@ PAGES = Path(__file__).parents[2] / "docs" / "nodes"
 def test_the_kinds_of_this_version_are_all_there() -> None:
     assert list(CATALOG.kinds()) == [
         "ai", "approval", "cancel", "code", "connector", "database", "delay", "document", "email", "end", "fail",
-        "filter", "http", "if", "log", "loop", "merge", "parallel", "respond", "set", "subworkflow", "switch",
-        "transform", "trigger", "validate", "wait", "webhook",
+        "filter", "http", "if", "log", "loop", "merge", "parallel", "publish", "respond", "set", "subworkflow",
+        "switch", "transform", "trigger", "validate", "wait", "webhook",
     ]  # fmt: skip
 
 
