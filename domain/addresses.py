@@ -1,7 +1,7 @@
 """Which hosts are not public, in whatever way they are written: changes when another network is to be kept apart.
 
-A URL's host is read as browsers and HTTP clients read it (WHATWG URL Standard, host parsing): `2130706433`, `0x7f.1` and
-`[::ffff:127.0.0.1]` are all 127.0.0.1.
+A URL's host is read as browsers and HTTP clients read it (WHATWG URL Standard, host parsing): `2130706433`, `0x7f.1`
+and `[::ffff:127.0.0.1]` are all 127.0.0.1.
 """
 
 import re
@@ -20,7 +20,9 @@ _NOT_PUBLIC: Final = tuple(
 """Special-purpose networks that older Pythons take for public (IANA's registries), and Azure's WireServer."""
 _METADATA: Final = frozenset({"169.254.169.254", "169.254.170.2", "fd00:ec2::254", "100.100.100.200", "168.63.129.16"})
 _METADATA_NAMES: Final = frozenset({"metadata", "metadata.google.internal", "instance-data"})
-_LOCAL_NAMES: Final = frozenset({"localhost", "ip6-localhost", "ip6-loopback", "broadcasthost", "localtest.me", "lvh.me"})
+_LOCAL_NAMES: Final = frozenset(
+    {"localhost", "ip6-localhost", "ip6-loopback", "broadcasthost", "localtest.me", "lvh.me"}
+)
 _LOCAL_ENDS: Final = (
     *(".localhost", ".local", ".internal", ".intranet", ".lan", ".corp", ".home", ".home.arpa", ".localdomain", ".svc"),
     *(".cluster.local", ".localtest.me", ".lvh.me"),

@@ -114,6 +114,8 @@ def _refuse_window(request: StartRequest, wanted: Deduplicate) -> None:
             path=("deduplicate",),
             remedy="An idempotency key is for the same request again, deduplicate for any start in the window.",
         )
+    if request.trial is not None:
+        raise Invalid("A test must not stand in for other starts", path=("deduplicate",), remedy="Leave it out.")
 
 
 def prepare(

@@ -20,6 +20,7 @@ class InterventionKind(StrEnum):
     PAUSE = "PAUSE"
     RESUME = "RESUME"
     SKIP = "SKIP"
+    MIGRATE = "MIGRATE"
     SIGNAL = "SIGNAL"
     VARIABLE = "VARIABLE"
 
@@ -30,9 +31,18 @@ _KINDS: Mapping[EventKind, InterventionKind] = {
     EventKind.PAUSED: InterventionKind.PAUSE,
     EventKind.RESUMED: InterventionKind.RESUME,
     EventKind.STEP_SKIPPED: InterventionKind.SKIP,
+    EventKind.VERSION_CHANGED: InterventionKind.MIGRATE,
     EventKind.SIGNAL_RECEIVED: InterventionKind.SIGNAL,
     EventKind.VARIABLE_SET: InterventionKind.VARIABLE,
 }
+
+_VALUES = {
+    EventKind.STEP_SKIPPED: "output",
+    EventKind.SIGNAL_RECEIVED: "payload",
+    EventKind.VARIABLE_SET: "value",
+    EventKind.VERSION_CHANGED: "to",
+}
+"""Under which key of its payload the event tells what was given."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +50,7 @@ class Intervention:
     """One entry, told by the event `seq`. `by` is the TypeID of who did it, None for the engine itself.
 
     `path`: the step that was skipped. `name`: of the signal or the variable. `value`: the skipped step's output, the
-    signal's payload, the variable's value. `reason`: of a cancellation.
+    signal's payload, the variable's value, the id of the version that was wished for. `reason`: of a cancellation.
     """
 
     kind: InterventionKind
@@ -78,7 +88,6 @@ def _intervenes(event: Event) -> bool:
 
 def _intervention(event: Event) -> Intervention:
     payload = event.payload
-    value = {EventKind.STEP_SKIPPED: "output", EventKind.SIGNAL_RECEIVED: "payload", EventKind.VARIABLE_SET: "value"}
     return Intervention(
         kind=_KINDS[event.kind],
         seq=event.seq,
@@ -86,7 +95,7 @@ def _intervention(event: Event) -> Intervention:
         by=_text(payload.get("by")),
         path=event.path,
         name=_text(payload.get("name")),
-        value=payload.get(value.get(event.kind, "")),
+        value=payload.get(_VALUES.get(event.kind, "")),
         reason=_text(payload.get("reason")),
     )
 

@@ -28,14 +28,15 @@ def _stopped(step: StepState) -> bool:
 
 
 def marks_of(events: Sequence[Event]) -> Sequence[tuple[str, Mark]]:
-    """The steps that did not simply run, in the order of their outcomes."""
-    return [
+    """The steps that did not simply run, each once, in the order of their first outcomes."""
+    marked = (
         (event.path, mark)
         for event in events
         if event.path is not None
         for mark in Mark
         if event.payload.get(mark.value) is True
-    ]
+    )
+    return list(dict.fromkeys(marked))
 
 
 async def go_on(

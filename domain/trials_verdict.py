@@ -121,11 +121,9 @@ def difference(expected: JSON, actual: JSON, at: str = "output") -> str | None:
         for key in expected:
             if key not in actual:
                 return f"{at}.{key} is missing"
-        for key in actual:
-            if key not in expected:
-                return f"{at}.{key} was not expected"
         inside = (difference(expected[key], actual[key], f"{at}.{key}") for key in expected)
-        return next((found for found in inside if found is not None), None)
+        more = (f"{at}.{key} was not expected" for key in actual if key not in expected)
+        return next((found for found in chain(inside, more) if found is not None), None)
     if is_list(expected) and is_list(actual):
         wanted, given = as_list(expected), as_list(actual)
         if len(wanted) != len(given):

@@ -26,9 +26,9 @@ from domain.ids import (
     WorkflowId,
 )
 from domain.limits import QueuePlace, Queues
+from domain.promotions import Deployment, PromotionStore
 from domain.publish_requests import PublishRequest, PublishRequestReader
 from domain.publish_rules import PublishRule, PublishRules
-from domain.promotions import Deployment, PromotionStore
 from domain.splits import Split, SplitStore
 from domain.statistics import Statistics, StatisticsReader, Window, statistics
 from domain.tasks import Task, TaskReader

@@ -16,7 +16,7 @@ from resolvers.access import allowed
 from resolvers.context import RequestContext
 
 
-async def test_of(context: RequestContext, execution: Execution) -> Overview | None:
+async def of_execution(context: RequestContext, execution: Execution) -> Overview | None:
     """The folded log of an execution in test mode, None for any other."""
     if not execution.test:
         return None
@@ -71,7 +71,7 @@ async def try_expression(
     context: RequestContext, execution_id: ExecutionId, path: str, text: str, more: JSONObject
 ) -> Tried:
     """An expression as the step at this path sees it; `more` hides names of its scope. Raises what `scope` raises."""
-    given = allowed(context, Permission.EXECUTION_READ)
+    given = allowed(context, Permission.WORKFLOW_READ)
     seen = await scope(given, execution_id, path)
     return await expressions_try.evaluate_seen(
         text, {**seen, **more}, tenant_id=given.principal.tenant_id, evaluator=given.services.evaluator

@@ -2,15 +2,18 @@
 
 from strawberry import enum
 
+from domain.branches_conflicts import MergeChoice
 from domain.engine.events import EventKind
 from domain.engine.outcomes import LogLevel
 from domain.engine.ports import ExecutionStatus
 from domain.engine.state import StepStatus
 from domain.errors import ErrorCode, Severity
+from domain.graph_diff import ChangeKind as FieldChangeKind
 from domain.graphs import Backoff, FailureStrategy, JoinMode, OnError
 from domain.interventions import InterventionKind
 from domain.nodes import NodeCategory
 from domain.paging import Direction
+from domain.publish_requests import PublishRequestStatus
 from domain.starts import TriggerType
 from domain.statistics import StatisticsPeriod
 from domain.tasks import TaskDecision, TaskEntryKind, TaskKind, TaskStatus
@@ -24,13 +27,16 @@ enum(ErrorCode, description="What kind of refusal it is; stable.")
 enum(EventKind, name="ExecutionEventKind", description="What an event of an execution's log says.")
 enum(ExecutionStatus, description="Where an execution is in its life.")
 enum(FailureStrategy, description="What a failed node means for the execution.")
+enum(FieldChangeKind, name="FieldChangeKind", description="What became of a field; MOVED: another order.")
 enum(InterventionKind, description="What somebody did to an execution.")
 enum(JoinMode, description="How many incoming edges a node waits for.")
 enum(LogLevel, description="How grave a log line is, least first.")
 enum(Mark, name="TestMarkKind", description="How a step of a test went about it.")
+enum(MergeChoice, description="Whose value is taken; VALUE: one that is given.")
 enum(Mode, name="ContinueMode", description="On to the next breakpoint, or to the next step.")
 enum(NodeCategory, description="Where a palette files a node kind.")
 enum(OnError, description="What a node's final failure means.")
+enum(PublishRequestStatus, description="Where a request is in its life; VOID: the draft changed before a decision.")
 enum(Severity, name="FindingSeverity", description="With an ERROR a graph cannot be published.")
 enum(StatisticsPeriod, description="How far back statistics go; the last 60 minutes, 24 hours, 7 or 30 days.")
 enum(StepStatus, description="Where a step is in its life.")
@@ -51,13 +57,16 @@ __all__ = [
     "EventKind",
     "ExecutionStatus",
     "FailureStrategy",
+    "FieldChangeKind",
     "InterventionKind",
     "JoinMode",
     "LogLevel",
     "Mark",
+    "MergeChoice",
     "Mode",
     "NodeCategory",
     "OnError",
+    "PublishRequestStatus",
     "Severity",
     "StatisticsPeriod",
     "StepStatus",

@@ -33,7 +33,7 @@ class InterventionType:
     path: str | None = strawberry.field(description="The step that was skipped.")
     name: str | None = strawberry.field(description="Of the signal or the variable.")
     value: JSON | None = strawberry.field(
-        description="The skipped step's output, the signal's payload, the variable's value."
+        description="The skipped step's output, the signal's payload, the variable's value, the id of the version."
     )
     reason: str | None = strawberry.field(description="Of a cancellation.")
 

@@ -70,7 +70,7 @@ class ExecutionType(ExecutionFamily, Node):
     @strawberry.field(graphql_type=ExecutionTest | None, description="Null unless it runs in test mode.")
     @staticmethod
     async def test(root: strawberry.Parent[Execution], info: Info) -> Overview | None:
-        return await trials.test_of(info.context, root)
+        return await trials.of_execution(info.context, root)
 
     @strawberry.field(description="What expressions see at the step of this path, or saw when it ran; secrets hidden.")
     @staticmethod

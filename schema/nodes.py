@@ -8,14 +8,17 @@ from uuid import UUID
 import strawberry
 
 from domain.accounts import Account
+from domain.branches import Branch
 from domain.connections import SavedConnection
 from domain.errors import Invalid, InvalidId, Refusal
 from domain.executions import Execution
 from domain.files import File
 from domain.ids import (
+    BranchId,
     ConnectionId,
     ExecutionId,
     FileId,
+    PublishRequestId,
     SplitId,
     StreamId,
     TaskId,
@@ -27,6 +30,7 @@ from domain.ids import (
     encode,
     split,
 )
+from domain.publish_requests import PublishRequest
 from domain.splits import Split
 from domain.streams import Stream
 from domain.tasks import Task
@@ -34,17 +38,45 @@ from domain.tenancy import Tenant
 from domain.triggers import Trigger
 from domain.versions import Version
 from domain.workflows import Workflow
-from resolvers import connections, executions, files, splits, streams, tasks, triggers, viewers, workflows
+from resolvers import (
+    branches,
+    connections,
+    executions,
+    files,
+    publishing,
+    splits,
+    streams,
+    tasks,
+    triggers,
+    viewers,
+    workflows,
+)
 from resolvers.context import RequestContext
 from schema.info import Info
 
 MAX_IDS = 100
 
-Found = Workflow | Version | Execution | Trigger | SavedConnection | File | Split | Stream | Task | Tenant | Account
+Found = (
+    Workflow
+    | Version
+    | Branch
+    | PublishRequest
+    | Execution
+    | Trigger
+    | SavedConnection
+    | File
+    | Split
+    | Stream
+    | Task
+    | Tenant
+    | Account
+)
 
 _KINDS: dict[type, str] = {
     Workflow: "workflow",
     Version: "version",
+    Branch: "branch",
+    PublishRequest: "publishrequest",
     Execution: "execution",
     Trigger: "trigger",
     SavedConnection: "connection",
@@ -82,6 +114,10 @@ async def _find(context: RequestContext, kind: str, value: UUID, text: str) -> F
             return await workflows.by_id(context, WorkflowId(value))
         case "version":
             return await workflows.version(context, VersionId(value))
+        case "branch":
+            return await branches.by_id(context, BranchId(value))
+        case "publishrequest":
+            return await publishing.request(context, PublishRequestId(value))
         case "execution":
             return await executions.by_id(context, ExecutionId(value))
         case "trigger":

@@ -4,6 +4,9 @@ import strawberry
 from strawberry.schema.config import StrawberryConfig
 
 from schema import errors, live
+from schema.branch_mutations import BranchMutation
+from schema.branches import BranchQuery, BranchType
+from schema.comparisons import ComparisonQuery
 from schema.connection_mutations import ConnectionMutation
 from schema.connections import ConnectionNode, ConnectionQuery
 from schema.dead_letters import DeadLetterMutation, DeadLetterQuery
@@ -17,6 +20,8 @@ from schema.live_tasks import TaskSubscription
 from schema.migrations import MigrationMutation
 from schema.nodes import NodeQuery
 from schema.protection import ProtectedSchema
+from schema.publishing import PublishingQuery, PublishRequestType
+from schema.publishing_mutations import PublishingMutation
 from schema.scalars import DEFINITIONS
 from schema.splits import SplitMutation, SplitQuery, SplitType
 from schema.streams import StreamQuery, StreamType
@@ -34,6 +39,9 @@ class Query(
     NodeQuery,
     ViewerQuery,
     WorkflowQuery,
+    BranchQuery,
+    ComparisonQuery,
+    PublishingQuery,
     ExecutionQuery,
     DesignQuery,
     FileQuery,
@@ -50,6 +58,8 @@ class Query(
 @strawberry.type
 class Mutation(
     WorkflowMutation,
+    BranchMutation,
+    PublishingMutation,
     ExecutionMutation,
     TriggerMutation,
     FileMutation,
@@ -72,6 +82,8 @@ class Subscription(live.Subscription, TaskSubscription):
 _NODES = (
     WorkflowType,
     VersionType,
+    BranchType,
+    PublishRequestType,
     ExecutionType,
     TriggerNode,
     TenantType,

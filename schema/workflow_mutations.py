@@ -1,6 +1,5 @@
 """What the API can do to workflows."""
 
-from collections.abc import Callable
 from dataclasses import replace
 from enum import StrEnum
 from typing import Any
@@ -11,15 +10,19 @@ from domain.formats import Format
 from domain.formats.documents import graph_from_json, settings_from_json, variables_from_json
 from domain.graphs import Definition
 from domain.ids import WorkflowId, decode
+from domain.publish_requests import PublishRequest
 from domain.versions import Version
 from domain.workflows import Workflow
 from domain.workflows_edit import NewWorkflow, WorkflowChange
 from domain.workflows_import import Imported
+from domain.workflows_publish import Publication
 from resolvers import workflows
+from schema.definitions import DefinitionChanges, edit_of
 from schema.enums import WorkflowStatus
 from schema.errors import Answer, FindingType, Payload, answer
 from schema.graphs import GraphInput, WorkflowSettingsInput, graph_document, settings_document
 from schema.info import Info
+from schema.publishing import PublishRequestType
 from schema.scalars import JSON
 from schema.workflows import VersionType, WorkflowType
 
@@ -44,16 +47,11 @@ class WorkflowCreateInput:
 
 
 @strawberry.input(description="What is left out stays as it is.")
-class WorkflowUpdateInput:
+class WorkflowUpdateInput(DefinitionChanges):
     name: str | None = None
     description: str | None = None
     category: str | None = None
     tags: list[str] | None = None
-    graph: GraphInput | None = None
-    variables: JSON | None = strawberry.field(default=None, description="Replaces all of them.")
-    settings: WorkflowSettingsInput | None = None
-    input_schema: JSON | None = strawberry.field(default=strawberry.UNSET, description="null removes it.")
-    output_schema: JSON | None = strawberry.field(default=strawberry.UNSET, description="null removes it.")
 
 
 @strawberry.type
@@ -95,16 +93,26 @@ class WorkflowSetStatusPayload(WorkflowPayload):
 
 
 @strawberry.type
-class WorkflowPublishPayload(Payload):
+class PublicationPayload(Payload):
     @strawberry.field(graphql_type=WorkflowType | None)
     @staticmethod
-    def workflow(root: strawberry.Parent[Answer[tuple[Workflow, Version]]]) -> Workflow | None:
-        return root.value[0] if root.value else None
+    def workflow(root: strawberry.Parent[Answer[Publication]]) -> Workflow | None:
+        return root.value.workflow if root.value else None
 
-    @strawberry.field(graphql_type=VersionType | None)
+    @strawberry.field(graphql_type=VersionType | None, description="What was made; null while approval is awaited.")
     @staticmethod
-    def version(root: strawberry.Parent[Answer[tuple[Workflow, Version]]]) -> Version | None:
-        return root.value[1] if root.value else None
+    def version(root: strawberry.Parent[Answer[Publication]]) -> Version | None:
+        return root.value.version if root.value else None
+
+    @strawberry.field(graphql_type=PublishRequestType | None, description="Where a second person has to approve.")
+    @staticmethod
+    def request(root: strawberry.Parent[Answer[Publication]]) -> PublishRequest | None:
+        return root.value.request if root.value else None
+
+
+@strawberry.type
+class WorkflowPublishPayload(PublicationPayload):
+    pass
 
 
 @strawberry.type(description="What was taken over otherwise than it stands in the document, and what is doubtful.")
@@ -158,7 +166,7 @@ class WorkflowMutation:
                 description=input.description,
                 category=input.category,
                 tags=tuple(input.tags) if input.tags is not None else None,
-                edit=_edit(input),
+                edit=edit_of(input),
             )
             return await workflows.update(info.context, _id(id), change, expected_revision)
 
@@ -171,11 +179,12 @@ class WorkflowMutation:
 
         return await answer(work())
 
-    @strawberry.mutation(graphql_type=WorkflowPublishPayload, description="Makes a version, the active one.")
-    async def workflow_publish(
-        self, info: Info, id: strawberry.ID, note: str | None = None
-    ) -> Answer[tuple[Workflow, Version]]:
-        async def work() -> tuple[Workflow, Version]:
+    @strawberry.mutation(
+        graphql_type=WorkflowPublishPayload,
+        description="Makes a version, the active one; or a request for it, where the rule asks for a second person.",
+    )
+    async def workflow_publish(self, info: Info, id: strawberry.ID, note: str | None = None) -> Answer[Publication]:
+        async def work() -> Publication:
             return await workflows.publish(info.context, _id(id), note or "")
 
         return await answer(work())
@@ -213,22 +222,6 @@ def _definition(given: WorkflowCreateInput) -> Definition:
     if given.settings is not None:
         definition = replace(definition, settings=settings_from_json(settings_document(given.settings)))
     return definition
-
-
-def _edit(given: WorkflowUpdateInput) -> Callable[[Definition], Definition] | None:
-    """What the input changes of a definition, None when nothing; the new parts are read once."""
-    changes: dict[str, Any] = {}
-    if given.graph is not None:
-        changes["graph"] = graph_from_json(graph_document(given.graph))
-    if given.variables is not None:
-        changes["variables"] = variables_from_json(given.variables)
-    if given.settings is not None:
-        changes["settings"] = settings_from_json(settings_document(given.settings))
-    if given.input_schema is not strawberry.UNSET:
-        changes["input_schema"] = given.input_schema
-    if given.output_schema is not strawberry.UNSET:
-        changes["output_schema"] = given.output_schema
-    return (lambda definition: replace(definition, **changes)) if changes else None
 
 
 def _id(text: strawberry.ID) -> WorkflowId:

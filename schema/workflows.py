@@ -30,13 +30,14 @@ from schema.scalars import JSON
 from schema.statistics import StatisticsType
 from schema.triggers import TriggerNode
 from schema.viewers import UserType
+from schema.workflow_changes import ChangingWorkflow, VersionHistory
 from schema.workflow_rollout import WorkflowRollout
 
 MAX_TEXT = 1_000
 
 
 @strawberry.type(name="WorkflowVersion", description="A published definition; it never changes.")
-class VersionType(Node):
+class VersionType(VersionHistory, Node):
     number: int | None = strawberry.field(description="From 1; null for a draft that was tried out.")
     note: str
     created_at: datetime
@@ -72,7 +73,7 @@ class VersionType(Node):
 
 
 @strawberry.type(name="Workflow", description="A named graph: a draft that is edited, and versions that run.")
-class WorkflowType(WorkflowRollout, Node):
+class WorkflowType(ChangingWorkflow, WorkflowRollout, Node):
     name: str
     description: str
     category: str

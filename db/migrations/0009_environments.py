@@ -28,8 +28,8 @@ ENVIRONMENTS = CreateTable(
         name varchar(63) NOT NULL
             CONSTRAINT environment_name CHECK (name ~ '^[a-z][a-z0-9-]*$' AND name <> 'default'),
         position int NOT NULL,
-        variables json NOT NULL DEFAULT '{}',
-        connections json NOT NULL DEFAULT '{}',
+        variables json NOT NULL,
+        connections json NOT NULL,
         revision int NOT NULL DEFAULT 1,
         created_at timestamptz NOT NULL,
         updated_at timestamptz NOT NULL,

@@ -3,9 +3,7 @@
 from tortoise import fields, migrations
 from tortoise.migrations.operations import AddField
 
-EXECUTIONS = AddField(
-    model_name="Execution", name="test", field=fields.BooleanField(default=False, db_default=False)
-)
+EXECUTIONS = AddField(model_name="Execution", name="test", field=fields.BooleanField(default=False, db_default=False))
 
 
 class Migration(migrations.Migration):

@@ -19,7 +19,6 @@ class Workflow(Model):
     revision = fields.IntField(default=1, db_default=1)
     draft: OrderedJSONField[dict[str, JSON]] = OrderedJSONField()
     active_version_id = fields.UUIDField(null=True)
-    split_id = fields.UUIDField(null=True)
     listed = fields.BooleanField(default=True, db_default=True)
     created_at = fields.DatetimeField()
     created_by = fields.UUIDField(null=True)
@@ -27,6 +26,7 @@ class Workflow(Model):
     updated_by = fields.UUIDField(null=True)
     deleted_at = fields.DatetimeField(null=True)
     authors: fields.Field[list[str]] = ArrayField("text", default=list, db_default="{}")
+    split_id = fields.UUIDField(null=True)
 
     class Meta(Model.Meta):
         table = "workflow"

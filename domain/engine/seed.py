@@ -11,8 +11,7 @@ from domain.engine.compensation import SUFFIX
 from domain.engine.decide import fold
 from domain.engine.events import Event, EventKind
 from domain.engine.plan import Plan
-from domain.engine.scopes import ROOT
-from domain.engine.seed_places import Beginning, Finished, beginning, lineage
+from domain.engine.seed_places import Beginning, Finished, beginning, first_generation, lineage
 from domain.engine.state import State, StepStatus
 from domain.json import JSON, JSONObject, as_list, as_object
 
@@ -78,8 +77,8 @@ def seed(
         else:
             break
     seeded["steps"] = [step for step in steps if _took(as_object(step), tried)]
-    if overrides:  # what is done again begins at its first generation
-        seeded["inputs"] = {_first_generation(edited): value for edited, value in overrides.items()}
+    if overrides:
+        seeded["inputs"] = {first_generation(edited): value for edited, value in overrides.items()}
     return seeded
 
 
@@ -205,9 +204,3 @@ def _inner(error: JSONObject) -> str | None:
     details = error.get("details")
     path = details.get("path") if isinstance(details, Mapping) else None
     return path if isinstance(path, str) else None
-
-
-def _first_generation(path: str) -> str:
-    """`loop[3].price` of `loop[3].price#2`."""
-    prefix = lineage(path)[-1][1]
-    return prefix + path[len(prefix) :].partition("#")[0] if prefix != ROOT else path.partition("#")[0]

@@ -69,9 +69,8 @@ class Beginning:
 
     @property
     def path(self) -> str:
-        """The step's path when it runs again, which is its first generation."""
-        last = self.levels[-1]
-        return last.prefix + last.path[len(last.prefix) :].partition("#")[0]
+        """The step's path when it runs again."""
+        return first_generation(self.levels[-1].path)
 
     def outer(self) -> str | None:
         """The container of the step it begins with, None for one of the execution's own graph."""
@@ -106,6 +105,12 @@ def lineage(path: str) -> Sequence[tuple[str, str]]:
         found.append((path[: match.start()], prefix))
         prefix = f"{path[: match.end()]}."
     return (*found, (path, prefix))
+
+
+def first_generation(path: str) -> str:
+    """`loop[3].price` of `loop[3].price#2`: what is done again begins there."""
+    prefix = lineage(path)[-1][1]
+    return prefix + path[len(prefix) :].partition("#")[0] if path.startswith(prefix) else path
 
 
 def beginning(plan: Plan, log: Sequence[Finished], path: str, *, also: frozenset[str]) -> Beginning:

@@ -4,7 +4,7 @@ from domain.expressions.coercion import truthy
 from domain.expressions.compile import Expression, Scope, compile_expression, evaluate
 from domain.expressions.errors import EvaluationError, ExpressionError, NeedsSandbox
 from domain.expressions.paths import ROOTS
-from domain.expressions.templates import Template, compile_condition, compile_value
+from domain.expressions.templates import Template, compile_condition, compile_value, expressions_in
 
 __all__ = [
     "ROOTS",
@@ -18,5 +18,6 @@ __all__ = [
     "compile_expression",
     "compile_value",
     "evaluate",
+    "expressions_in",
     "truthy",
 ]

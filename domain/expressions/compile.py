@@ -22,7 +22,7 @@ from domain.expressions.parse import parse, plain_path
 from domain.expressions.paths import ROOTS, read_paths, seeming_paths
 from domain.expressions.properties import OBJECT_NAMES, key_text, read
 from domain.expressions.tree import ArrayLiteral as ArrayNode
-from domain.expressions.tree import Call, Chain, Conditional, Fold, Literal, Name, Node, TemplateText, Unary
+from domain.expressions.tree import Call, Chain, Conditional, Fold, Link, Literal, Name, Node, TemplateText, Unary
 from domain.expressions.tree import ObjectLiteral as ObjectNode
 from domain.json import JSON
 
@@ -75,9 +75,11 @@ def evaluate(expression: Expression, scope: Scope) -> JSON:
 
 
 def _compile(source: str) -> Expression:
-    node = plain_path(source)
-    if node is not None:
-        return _native(source, node)
+    names = plain_path(source)
+    if names:
+        base = Name(names[0])
+        node = Chain(base, [Link(Literal(key), False) for key in names[1:]]) if len(names) > 1 else base
+        return Expression(source=source, native=True, paths=frozenset((names,)), run=_result(node))
     tokens = tokenize(source)
     if tokens[0].kind is Kind.END:
         raise ExpressionError("The expression is empty", position=0, source=source)
@@ -87,10 +89,6 @@ def _compile(source: str) -> Expression:
         return Expression(source=source, native=False, paths=frozenset(seeming_paths(tokens)), run=_beyond)
     except RecursionError:
         raise ExpressionError("This is nested too deep", position=0, source=source) from None
-    return _native(source, node)
-
-
-def _native(source: str, node: Node) -> Expression:
     return Expression(source=source, native=True, paths=frozenset(read_paths(node)), run=_result(node))
 
 

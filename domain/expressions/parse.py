@@ -53,15 +53,14 @@ MAX_CALLS: Final = 20
 """More calls of functions in one expression are left to the sandbox, where time is limited."""
 
 
-def plain_path(source: str) -> Node | None:
-    """The tree of a source that is a name and keys after dots, as most are: the same that `parse` gives, at once."""
+def plain_path(source: str) -> tuple[str, ...]:
+    """The name and the keys after dots that the source is made of, as most are; empty where it is more than that."""
     found = _PLAIN_PATH.fullmatch(source)
     if found is None:
-        return None
-    root, *keys = found[1].split(".")
-    if root in _CONSTANTS or root in RESERVED or root in GLOBALS or root in FAMILIES:
-        return None
-    return Chain(Name(root), [Link(Literal(key), False) for key in keys]) if keys else Name(root)
+        return ()
+    path = tuple(found[1].split("."))
+    root = path[0]
+    return () if root in _CONSTANTS or root in RESERVED or root in GLOBALS or root in FAMILIES else path
 
 
 def parse(tokens: Sequence[Token], source: str) -> Node:

@@ -52,6 +52,12 @@ def compile_value(value: JSON) -> Template:
     )
 
 
+def expressions_in(text: str) -> tuple[Sequence[str], Sequence[Expression]]:
+    """The texts before, between and after the expressions of a text, and the expressions; raises ExpressionError."""
+    expressions: list[Expression] = []
+    return _split(text, expressions), expressions
+
+
 def compile_condition(text: str) -> Expression:
     """Compiles a condition written with or without `{{ }}` around the whole. Raises ExpressionError."""
     bare = text.strip()

@@ -106,7 +106,6 @@ class _Walk:
             yield from trait_findings(node, self._catalog, check)
         yield from edge_findings(graph, nodes, self._catalog, check)
         yield from check.findings
-        yield from graph_findings(graph, nodes, self._catalog, inside=container is not None)
         view = GraphView(
             definition=self._definition,
             graph=graph,
@@ -118,6 +117,7 @@ class _Walk:
             container=container,
             whole=self._whole,
         )
+        yield from graph_findings(view)
         yield from self._deeper(view)
         for node in graph.nodes:
             if node.kind in self._kinds and self._kinds[node.kind].body:

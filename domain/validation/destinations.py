@@ -14,15 +14,15 @@ from domain.validation.views import Config, GraphView
 _URL: Final = re.compile(r"^\s*(?:https?|wss?|ftps?):[\\/]{1,3}([^\\/?#]*)", re.IGNORECASE)
 _IN_SOURCE: Final = re.compile(r"\bhttps?://([^\s\\/?#'\"`]*)", re.IGNORECASE)
 _LONGEST: Final = 100_000
-_CHECKS: Final = frozenset(
-    """verify verifyssl verifytls sslverify tlsverify verifycertificate checkcertificate validatecertificate
-    validatecertificates rejectunauthorized verifyhost strictssl""".split()
-)
-_PASSES: Final = frozenset(
-    """insecure insecureskipverify skipverify skiptlsverify skipsslverification ignoressl ignoretls ignoresslissues
+_CHECKS_WORDS = """
+    verify verifyssl verifytls sslverify tlsverify verifycertificate checkcertificate validatecertificate
+    validatecertificates rejectunauthorized verifyhost strictssl"""
+_CHECKS: Final = frozenset(_CHECKS_WORDS.split())
+_PASSES_WORDS = """
+    insecure insecureskipverify skipverify skiptlsverify skipsslverification ignoressl ignoretls ignoresslissues
     ignorecertificateerrors allowinsecure allowunauthorizedcerts acceptinvalidcertificates trustallcertificates
-    trustservercertificate""".split()
-)
+    trustservercertificate"""
+_PASSES: Final = frozenset(_PASSES_WORDS.split())
 _MODES: Final = {
     "tls": frozenset({"none", "require", "off", "disabled", "noverify"}),
     "ssl": frozenset({"none", "off", "disabled", "noverify"}),

@@ -18,12 +18,12 @@ A workflow is validated when its draft is saved, published or imported, before `
 - `level`: what it is about, see below; `graphValidate(levels: [SECURITY])` asks for some of them,
 - `code`: stable, for programs,
 - `nodeId` and `path`: where. The path leads from the node (`config`, `url`), without a node from the document (`edges`,
-  `3`, `target`). What is found inside a body is told of the node whose body it is: `config`, `body`, `nodes`, `price`, …,
+  `3`, `target`). What is found inside a body is told of the node whose body it is: `config`, `body`, `nodes`, `price`,
 - `message` and `remedy`: what is wrong and what to do. No message repeats a secret.
 
-`graphValidate`, publishing, importing and `weir run` also look which connections are named: whether they are there, of a
-type the node can use, and check certificates. Nothing else is asked, and nothing outside is called. At most 1,000 findings
-are listed, the gravest first. A graph of 1,000 nodes takes less than 100 ms (`weir bench validation`).
+`graphValidate`, publishing, importing and `weir run` also look which connections are named: whether they are there, of
+a type the node can use, and check certificates. Nothing else is asked, and nothing outside is called. At most 1,000
+findings are listed, the gravest first. A graph of 1,000 nodes takes less than 100 ms (`weir bench validation`).
 
 `vars.x` is judged where the workflow's variables are known: `graphValidate(variables: {…})`.
 """

@@ -7,8 +7,10 @@ from domain.engine.cycles import components
 from domain.errors import Finding, Severity
 from domain.graphs import ERROR, Edge, Graph, Node, OnError
 from domain.nodes import NodeCatalog
+from domain.validation.codes import found
 from domain.validation.expressions import ExpressionCheck, Place
 from domain.validation.schemas import did_you_mean
+from domain.validation.views import GraphView
 
 _SHOWN = 10
 
@@ -61,29 +63,23 @@ def _source_handle(edge: Edge, source: Node, handles: Sequence[str], path: tuple
             message = f"The edge from {source.id!r} on 'error' is never taken: its onError is {source.on_error.value!r}"
             yield _warning("ERROR_NOT_ROUTED", message, at, "Set the node's onError to 'route'.")
     elif edge.source_handle not in handles:
-        yield Finding(
-            code="UNKNOWN_HANDLE",
-            message=f"The node {source.id!r} has no output {edge.source_handle!r}",
-            path=at,
-            remedy=f"Its outputs: {', '.join(handles)}." if handles else "Nothing can follow it.",
-        )
+        message = f"The node {source.id!r} has no output {edge.source_handle!r}"
+        remedy = f"Its outputs: {', '.join(handles)}." if handles else "Nothing can follow it."
+        yield found("UNKNOWN_HANDLE", message, path=at, remedy=remedy)
 
 
 def _target_handle(edge: Edge, target: Node, handles: Sequence[str], path: tuple[str, ...]) -> Iterator[Finding]:
     if edge.target_handle not in handles:
         message = f"The node {target.id!r} has no input {edge.target_handle!r}"
         remedy = f"Its inputs: {', '.join(handles)}." if handles else "An execution begins there."
-        yield Finding(code="UNKNOWN_HANDLE", message=message, path=(*path, "targetHandle"), remedy=remedy)
+        yield found("UNKNOWN_HANDLE", message, path=(*path, "targetHandle"), remedy=remedy)
 
 
-def graph_findings(
-    graph: Graph, nodes: Mapping[str, Node], catalog: NodeCatalog, *, inside: bool = False
-) -> Iterator[Finding]:
-    """The graph as a whole; edges that lead nowhere are passed over. `inside`: it is a body, which needs no trigger."""
-    edges = [(at, edge) for at, edge in enumerate(graph.edges) if edge.source in nodes and edge.target in nodes]
-    kinds = catalog.kinds()
+def graph_findings(view: GraphView) -> Iterator[Finding]:
+    """The graph as a whole; edges that lead nowhere are passed over. A body needs no trigger."""
+    nodes, edges, kinds = view.nodes, view.edges, view.kinds
     entries = [node.id for node in nodes.values() if node.kind in kinds and kinds[node.kind].entry]
-    if inside:
+    if view.container is not None:
         yield from _begins_inside(nodes, edges, entries)
     elif not nodes:
         message, remedy = "The graph has no nodes", "Begin with a trigger node."
@@ -93,9 +89,9 @@ def graph_findings(
         yield Finding(code="NO_ENTRY", message="No execution can begin", path=("nodes",), remedy=remedy)
     else:
         yield from _unreachable(nodes, edges, entries)
-    yield from _cycles(nodes, edges)
+    yield from _cycles(view)
     yield from _error_routes(nodes, edges)
-    yield from _merges(nodes, edges, catalog)
+    yield from _merges(view)
 
 
 def _begins_inside(
@@ -123,22 +119,20 @@ def _unreachable(
         work += fresh
     for name in nodes:
         if name not in reached:
-            yield Finding(
-                severity=Severity.WARNING,
-                code="UNREACHABLE",
-                message=f"The node {name!r} is never reached",
-                node_id=name,
-                remedy="Lead an edge to it, or remove it.",
-            )
+            yield found("UNREACHABLE", f"The node {name!r} is never reached", node_id=name)
 
 
-def _cycles(nodes: Mapping[str, Node], edges: Sequence[tuple[int, Edge]]) -> Iterator[Finding]:
-    every: dict[str, list[tuple[int, str]]] = {name: [] for name in nodes}
-    unbounded: dict[str, list[tuple[int, str]]] = {name: [] for name in nodes}
-    for at, edge in edges:
-        every[edge.source].append((at, edge.target))
-        if edge.max_iterations is None:
+def _cycles(view: GraphView) -> Iterator[Finding]:
+    nodes = view.nodes
+    component = {name: number for number, members in enumerate(view.cycles) for name in members}
+    unbounded: dict[str, list[tuple[int, str]]] = {name: [] for name in component}
+    for at, edge in view.edges:
+        inside = edge.source in component and component[edge.source] == component.get(edge.target)
+        if edge.max_iterations is None and inside:
             unbounded[edge.source].append((at, edge.target))
+        elif edge.max_iterations is not None and not inside:
+            message = f"The edge from {edge.source!r} to {edge.target!r} closes no cycle"
+            yield _warning("MAXIMUM_UNUSED", message, ("edges", str(at), "maxIterations"), "Remove it.")
     for members in components(unbounded):
         names = [name for name in nodes if name in members]
         shown = ", ".join(names[:_SHOWN]) + (", …" if len(names) > _SHOWN else "")
@@ -150,12 +144,6 @@ def _cycles(nodes: Mapping[str, Node], edges: Sequence[tuple[int, Edge]]) -> Ite
             path=("edges", str(closing), "maxIterations"),
             remedy="Give the edge that closes the cycle a maxIterations.",
         )
-    component = {name: number for number, members in enumerate(components(every)) for name in members}
-    for at, edge in edges:
-        inside = edge.source in component and component[edge.source] == component.get(edge.target)
-        if edge.max_iterations is not None and not inside:
-            message = f"The edge from {edge.source!r} to {edge.target!r} closes no cycle"
-            yield _warning("MAXIMUM_UNUSED", message, ("edges", str(at), "maxIterations"), "Remove it.")
 
 
 def _error_routes(nodes: Mapping[str, Node], edges: Sequence[tuple[int, Edge]]) -> Iterator[Finding]:
@@ -172,18 +160,15 @@ def _error_routes(nodes: Mapping[str, Node], edges: Sequence[tuple[int, Edge]]) 
             )
 
 
-def _merges(nodes: Mapping[str, Node], edges: Sequence[tuple[int, Edge]], catalog: NodeCatalog) -> Iterator[Finding]:
-    incoming: dict[str, int] = defaultdict(int)
-    for _, edge in edges:
-        incoming[edge.target] += 1
-    for node in nodes.values():
-        kind = catalog.kinds().get(node.kind)
-        count = node.config.get("n")
-        if kind is not None and kind.merges and isinstance(count, int) and count > incoming[node.id]:
+def _merges(view: GraphView) -> Iterator[Finding]:
+    for node in view.nodes.values():
+        kind, count = view.kinds.get(node.kind), node.config.get("n")
+        incoming = len(view.incoming.get(node.id, ()))
+        if kind is not None and kind.merges and isinstance(count, int) and count > incoming:
             yield Finding(
                 severity=Severity.WARNING,
                 code="BAD_JOIN",
-                message=f"{node.id!r} waits for {count} edges and has {incoming[node.id]}",
+                message=f"{node.id!r} waits for {count} edges and has {incoming}",
                 node_id=node.id,
                 path=("config", "n"),
                 remedy="Lower n, or lead more edges to it.",

@@ -4,12 +4,12 @@ What a kind evaluates itself it marks in its config schema (`domain.validation.f
 may hold `{{ }}`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from domain.conditions import Condition, InvalidCondition, expressions_of, parse_condition
 from domain.errors import Finding
-from domain.expressions import ROOTS, Expression, ExpressionError, compile_condition, compile_value
+from domain.expressions import ROOTS, Expression, ExpressionError, compile_condition, expressions_in
 from domain.expressions.templates import MAX_VALUE_DEPTH
 from domain.json import JSON, JSONObject, as_list, is_list
 from domain.validation.codes import found
@@ -110,12 +110,12 @@ class ExpressionCheck:
 
     def _text(self, text: str, place: Place) -> None:
         try:
-            template = compile_value(text)
+            texts, expressions = expressions_in(text)
         except ExpressionError as error:
             self._bad(error.message, error.position, error.remedy, place)
             return
-        alone = len(template.expressions) == 1 and text.strip() == f"{{{{{template.expressions[0].source}}}}}"
-        for expression in template.expressions:
+        alone = len(expressions) == 1 and not any(map(str.strip, texts))
+        for expression in expressions:
             self._use(expression, place, alone=alone)
 
     def _described(self, value: JSON, described: Field, place: Place) -> None:
@@ -145,12 +145,18 @@ class ExpressionCheck:
 
     def _use(self, expression: Expression, place: Place, *, alone: bool = False) -> None:
         self.uses.append(Use(expression, place, alone))
-        strange = [path for path in expression.paths if not self._known(path, place)]
-        for path in sorted(strange):
-            if path[0] == "steps":
-                self._unknown_step(path[1], place)
-            else:
-                self._unknown_name(path[0], place)
+        steps, names = set[str](), set[str]()
+        for path in expression.paths:
+            root = path[0]
+            if root == "steps":
+                if len(path) > 1 and path[1] not in self.steps:
+                    steps.add(path[1])
+            elif root not in ROOTS and root not in place.own:
+                names.add(root)
+        for name in sorted(names):
+            self._unknown_name(name, place)
+        for name in sorted(steps):
+            self._unknown_step(name, place)
 
     def _too_deep(self, place: Place) -> bool:
         if len(place.path) <= MAX_VALUE_DEPTH:
@@ -158,16 +164,9 @@ class ExpressionCheck:
         self._bad("This value is nested too deep", None, None, place)
         return True
 
-    def _known(self, path: Sequence[str], place: Place) -> bool:
-        if path[0] == "steps":
-            return len(path) == 1 or path[1] in self.steps
-        return path[0] in ROOTS or path[0] in place.own
-
     def _unknown_name(self, name: str, place: Place) -> None:
         message, remedy = f"The name {name[:80]!r} is not defined here", did_you_mean(name, sorted(ROOTS | place.own))
-        self.findings.append(
-            found("UNKNOWN_NAME", message, node_id=place.node_id, path=place.path, remedy=remedy)
-        )
+        self.findings.append(found("UNKNOWN_NAME", message, node_id=place.node_id, path=place.path, remedy=remedy))
 
     def _unknown_step(self, name: str, place: Place) -> None:
         message = f"'steps.{name[:80]}' refers to a node that is not in the graph"

@@ -21,7 +21,9 @@ def leaves(value: JSON, path: tuple[str, ...], key: str = "", *, without: str | 
         yield Leaf(path, key, value)
     elif isinstance(value, Mapping):
         for name, member in value.items():
-            if name != without:
+            if isinstance(member, str):  # most are
+                yield Leaf((*path, name), name, member)
+            elif member is not None and name != without:
                 yield from leaves(member, (*path, name), name)
     elif is_list(value):
         for at, member in enumerate(as_list(value)):

@@ -71,7 +71,9 @@ def _loop(node: Node) -> Iterator[Finding]:
         message = "The loop goes round 1,000 times at most, the default, and fails then"
         yield found("LOOP_WITHOUT_MAXIMUM", message, node_id=node.id, path=("config", "maxIterations"))
     if known is not None and type_ != "while" and known > (maximum or _DEFAULT_MAXIMUM):
-        message = f"The loop has {known:,} rounds to go and a maximum of {maximum or _DEFAULT_MAXIMUM:,}: it always fails"
+        message = (
+            f"The loop has {known:,} rounds to go and a maximum of {maximum or _DEFAULT_MAXIMUM:,}: it always fails"
+        )
         yield found("LOOP_BEYOND_MAXIMUM", message, node_id=node.id, path=("config", key))
     elif (most := known if known is not None else maximum) is not None and most > MOST_ROUNDS:
         where = key if known is not None else "maxIterations"

@@ -16,9 +16,7 @@ class Order:
         """Whether a way leads from `first` to `later`; from a node to itself only on a cycle."""
         return bool(self._before[later] & self._bit[first])
 
-    def _ancestors(
-        self, edges: Sequence[tuple[str, str]], cycles: Sequence[frozenset[str]]
-    ) -> Mapping[str, int]:
+    def _ancestors(self, edges: Sequence[tuple[str, str]], cycles: Sequence[frozenset[str]]) -> Mapping[str, int]:
         """For each node the bits of those that a way leads from, over the graph with its cycles drawn together."""
         head = {name: min(members) for members in cycles for name in members}
         own = {min(members): sum(self._bit[name] for name in members) for members in cycles}

@@ -1,12 +1,12 @@
 """What nodes give and get, as far as their kinds and configs tell it: changes with the outputs of Weir's own kinds."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from domain.graphs import ERROR, Edge, Node, OnError
 from domain.json import JSONObject, as_object
-from domain.validation.shapes import ANY, LIST, TEXT, WHOLE_NUMBER, Shape, described, exactly, of_literal
-from domain.validation.views import GraphView
+from domain.nodes import NodeKind
+from domain.validation.shapes import ANY, LIST, TEXT, WHOLE_NUMBER, Shape, exactly, of_literal
 
 _OBJECT: Final = Shape(types=frozenset({"object"}))
 _PASSING: Final = frozenset({"cancel", "delay", "if", "log", "parallel", "switch"})
@@ -19,20 +19,28 @@ _FIXED: Final = {
 
 
 class Outputs:
-    """Shapes of one graph's values; found once each, in time linear to the graph."""
+    """Shapes of one graph's values, each found once, in linear time; `trigger` is the execution's input."""
 
-    def __init__(self, view: GraphView) -> None:
-        self.view = view
-        self.trigger = described(view.definition.input_schema)
+    def __init__(
+        self,
+        nodes: Mapping[str, Node],
+        kinds: Mapping[str, NodeKind],
+        incoming: Mapping[str, Sequence[Edge]],
+        trigger: Shape,
+    ) -> None:
+        self.trigger = trigger
+        self._nodes = nodes
+        self._kinds = kinds
+        self._incoming = incoming
         self._known: dict[str, Shape] = {}
 
     def of(self, name: str) -> Shape:
         """What `steps.<name>.output` is."""
-        passed: list[str] = []
+        passed: dict[str, None] = {}
         found: Shape | None = self._known.get(name)
         while found is None:
-            passed.append(name)
-            node = self.view.nodes[name]
+            passed[name] = None
+            node = self._nodes[name]
             source = self._source(node) if self._passes(node) else None
             if source is None:
                 found = ANY if self._passes(node) else self._made(node)
@@ -46,16 +54,16 @@ class Outputs:
 
     def entering(self, name: str) -> Shape:
         """What `input` is to a node: what its one source gives; several, a failed one or none give anything."""
-        source = self._source(self.view.nodes[name])
+        source = self._source(self._nodes[name])
         return self.of(source.source) if source is not None else ANY
 
     def over(self, edge: Edge) -> Shape:
         """What `input` is to the condition of an edge."""
-        node = self.view.nodes.get(edge.source)
+        node = self._nodes.get(edge.source)
         return ANY if node is None or edge.source_handle == ERROR else self.of(edge.source)
 
     def _source(self, node: Node) -> Edge | None:
-        incoming: Sequence[Edge] = self.view.incoming.get(node.id, ())
+        incoming: Sequence[Edge] = self._incoming.get(node.id, ())
         if len(incoming) != 1 or incoming[0].source_handle == ERROR:
             return None
         return incoming[0]
@@ -64,7 +72,7 @@ class Outputs:
         return (node.kind in _PASSING or node.disabled) and node.each is None
 
     def _made(self, node: Node) -> Shape:
-        kind = self.view.kinds.get(node.kind)
+        kind = self._kinds.get(node.kind)
         if kind is None or node.on_error is OnError.CONTINUE:
             return ANY  # past a failure comes what the node was given
         if node.each is not None:

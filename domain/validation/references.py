@@ -58,24 +58,28 @@ def _step(view: GraphView, place: Place, name: str) -> Iterator[Finding]:
     known = False
     while True:
         known = known or name in at.nodes
-        if name in at.nodes and reader in at.nodes:
-            if at.order.before(name, reader) or (at is not view and name == reader):
-                return
+        around = at is not view and name == reader
+        if name in at.nodes and reader in at.nodes and (around or at.order.before(name, reader)):
+            return
         if at.around is None or at.container is None:
             break
         reader, at = at.container.id, at.around
     if not known:
         return  # no node at all: UNKNOWN_STEP
-    where = f"{reader_of(view, place)!r}" if place.node_id is not None else "this edge"
-    message = f"'steps.{name}' is read by {where}, and no way leads from {name!r} to there: it need not have run"
-    yield _at(place, "STEP_NOT_BEFORE", message, f"Lead a way from {name!r} to what reads it, or read another step.")
+    if name == place.node_id:
+        message, remedy = f"{name!r} reads its own step, which has not run yet then", "Read 'input', or another step."
+    else:
+        message = f"'steps.{name}' is read where no way leads from {name!r}: it need not have run before"
+        remedy = f"Lead a way from {name!r} to what reads it, or read another step."
+    yield _at(place, "STEP_NOT_BEFORE", message, remedy)
 
 
 def _variable(view: GraphView, place: Place, name: str) -> Iterator[Finding]:
     known = view.variables
     if known is not None and name not in known:
         message = f"'vars.{name[:80]}' is neither a variable of the workflow nor set by a node"
-        yield _at(place, "UNKNOWN_VARIABLE", message, f"{did_you_mean(name, sorted(known))} Or declare it.")
+        remedy = f"{did_you_mean(name, sorted(known))} Or declare it." if known else "Declare it."
+        yield _at(place, "UNKNOWN_VARIABLE", message, remedy)
 
 
 def _callback(view: GraphView, place: Place, name: str) -> Iterator[Finding]:
@@ -125,4 +129,3 @@ def _cancelled(view: GraphView) -> Iterator[Finding]:
             if isinstance(name, str) and name not in view.nodes:
                 message, path = f"There is no node {name[:80]!r} in this graph", ("config", "nodes", str(at))
                 yield found("UNKNOWN_NODE", message, node_id=node.id, path=path, remedy=did_you_mean(name, view.nodes))
-

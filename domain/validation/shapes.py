@@ -31,11 +31,12 @@ _WORDS: Final = {
     "string": "text", "integer": "a whole number", "number": "a number", "boolean": "true or false",
     "array": "a list", "object": "an object", "null": "null",
 }  # fmt: skip
-_BEYOND: Final = frozenset(
-    """$ref $dynamicRef allOf anyOf oneOf not if then else patternProperties dependentSchemas unevaluatedProperties
-    unevaluatedItems prefixItems propertyNames""".split()
-)
+_BEYOND_WORDS = """
+    $ref $dynamicRef allOf anyOf oneOf not if then else patternProperties dependentSchemas unevaluatedProperties
+    unevaluatedItems prefixItems propertyNames"""
+_BEYOND: Final = frozenset(_BEYOND_WORDS.split())
 """Keywords of a schema that say more than is followed here."""
+_OBJECT: Final = frozenset({"object"})
 ANY: Final = Shape()
 LIST: Final = Shape(types=frozenset({"array"}))
 TEXT: Final = Shape(types=frozenset({"string"}))
@@ -52,7 +53,7 @@ class Missing:
 
 def exactly(**members: Shape) -> Shape:
     """An object with these members and no others."""
-    return Shape(types=frozenset({"object"}), members=members, open=False)
+    return Shape(types=_OBJECT, members=members, open=False)
 
 
 def described(schema: JSON) -> Shape:
@@ -97,14 +98,14 @@ def _member(shape: Shape, key: str) -> Shape | Missing:
     match shape.types:
         case None:
             return ANY
-        case _ if shape.types == {"object"}:
+        case _ if shape.types == _OBJECT:
             found = (shape.members or {}).get(key)
             if found is not None:
                 return found
             return ANY if shape.open or key in OBJECT_NAMES else Missing(key, shape)
-        case _ if shape.types == {"array"}:
+        case _ if shape.types == LIST.types:
             return (shape.element or ANY) if key.isdecimal() else _builtin(shape, key, LIST_NAMES)
-        case _ if shape.types == {"string"}:
+        case _ if shape.types == TEXT.types:
             return TEXT if key.isdecimal() else _builtin(shape, key, TEXT_NAMES)
         case _ if shape.types <= {"number", "integer", "boolean"}:
             return _builtin(shape, key, NUMBER_NAMES)

@@ -6,8 +6,6 @@ from domain.errors import Finding
 from domain.expressions.parse import plain_path
 from domain.validation.codes import found
 from domain.validation.expressions import Place, Use
-from domain.validation.outputs import Outputs
-from domain.validation.references import reader_of
 from domain.validation.schemas import did_you_mean
 from domain.validation.shapes import ANY, TEXT, WHOLE_NUMBER, Missing, Shape, at, fits
 from domain.validation.views import GraphView
@@ -16,76 +14,79 @@ _LIST = frozenset({"array"})
 
 
 def findings(view: GraphView) -> Iterator[Finding]:
-    everywhere = list(_outputs(view))
     for use in view.uses:
+        paths = use.expression.paths
         if use.expression.native:
-            for path in sorted(use.expression.paths) if len(use.expression.paths) > 1 else use.expression.paths:
-                yield from _judged(everywhere, use, path)
-    yield from _looping(everywhere[0])
+            for path in sorted(paths) if len(paths) > 1 else paths:
+                yield from _judged(view, use, path)
+    yield from _looping(view)
 
 
-def _outputs(view: GraphView) -> Iterator[Outputs]:
-    """Those of this graph and of the graphs around it, innermost first."""
-    yield Outputs(view)
-    if view.around is not None:
-        yield from _outputs(view.around)
-
-
-def _judged(everywhere: Sequence[Outputs], use: Use, path: Sequence[str]) -> Iterator[Finding]:
-    root, keys = _root(everywhere, use.place, path)
+def _judged(view: GraphView, use: Use, path: Sequence[str]) -> Iterator[Finding]:
+    root, keys = _root(view, use.place, path)
     if root is ANY:
         return
     shape, place = at(root, keys), use.place
     if isinstance(shape, Missing):
-        read = ".".join(path)[:120]
-        if shape.shape.members and shape.shape.types == {"object"}:
-            remedy = did_you_mean(shape.key, shape.shape.members)
-        else:
-            remedy = "Read the value itself."
-        message = f"{read!r} is never there: {shape.shape.written} has no {shape.key[:60]!r}"
+        members = shape.shape.members
+        remedy = did_you_mean(shape.key, members) if members else "Read the value itself."
+        message = f"{'.'.join(path)[:120]!r} is never there: {shape.shape.written} has no {shape.key[:60]!r}"
         yield found("UNKNOWN_FIELD", message, node_id=place.node_id, path=place.path, remedy=remedy)
         return
-    wanted = _LIST if place.path in (("each",), ("each", "items")) else place.config.types if place.config else None
-    if use.alone and wanted is not None and not fits(shape, wanted) and plain_path(use.expression.source) is not None:
+    wanted = _wanted(place)
+    if use.alone and wanted is not None and not fits(shape, wanted) and plain_path(use.expression.source):
         needed = Shape(types=wanted - {"null"} or wanted).written
         message = f"{'.'.join(path)[:120]!r} is {shape.written}, and {place.path[-1]!r} takes {needed}"
         yield found("TYPE_MISMATCH", message, node_id=place.node_id, path=place.path)
 
 
-def _root(everywhere: Sequence[Outputs], place: Place, path: Sequence[str]) -> tuple[Shape, Sequence[str]]:
+def _wanted(place: Place) -> frozenset[str] | None:
+    """The types that the field takes, None when any goes."""
+    if place.path in (("each",), ("each", "items")):
+        return _LIST
+    return place.config.types if place.config is not None else None
+
+
+def _root(view: GraphView, place: Place, path: Sequence[str]) -> tuple[Shape, Sequence[str]]:
     """The shape of what a path begins with, and the keys that are read of it."""
-    match path:
-        case ("trigger", *keys):
-            return everywhere[0].trigger, keys
-        case ("steps", name, "output", *keys):
-            known = next((outputs for outputs in everywhere if name in outputs.view.nodes), None)
-            return (known.of(name) if known is not None else ANY), keys
-        case ("input", *keys):
-            return _input(everywhere[0], place), keys
-        case ("now",):
+    match path[0]:
+        case "trigger":
+            return view.outputs.trigger, path[1:]
+        case "steps" if len(path) > 2 and path[2] == "output":
+            return _output(view, path[1]), path[3:]
+        case "input":
+            return _input(view, place), path[1:]
+        case "now" if len(path) == 1:
             return TEXT, ()
-        case ("index",) if not place.own:
-            return WHOLE_NUMBER, ()
+        case "index" if not place.own:
+            return WHOLE_NUMBER, path[1:]
         case _:
             return ANY, ()
 
 
-def _input(outputs: Outputs, place: Place) -> Shape:
+def _output(view: GraphView, name: str) -> Shape:
+    """Of the step of this name in this graph, else in the nearest around it."""
+    if name in view.nodes:
+        return view.outputs.of(name)
+    return _output(view.around, name) if view.around is not None else ANY
+
+
+def _input(view: GraphView, place: Place) -> Shape:
     if place.node_id is None:
-        return outputs.over(outputs.view.graph.edges[int(place.path[1])])
-    node = outputs.view.nodes[reader_of(outputs.view, place)]
-    another = node.each is not None and place.path[0] != "each"  # there it is the element
-    if another or place.path[0] == "compensation" or "inputMapping" in node.config:
+        return view.outputs.over(view.graph.edges[int(place.path[1])])
+    node = view.nodes[place.node_id]
+    element = node.each is not None and place.path[0] != "each"
+    if element or place.path[0] == "compensation" or "inputMapping" in node.config:
         return ANY
-    return outputs.entering(node.id)
+    return view.outputs.entering(node.id)
 
 
-def _looping(outputs: Outputs) -> Iterator[Finding]:
+def _looping(view: GraphView) -> Iterator[Finding]:
     """Loops that leave out their items loop over their input."""
-    for node in outputs.view.nodes.values():
+    for node in view.nodes.values():
         if node.kind != "loop" or node.each is not None or node.config.get("type", "foreach") != "foreach":
             continue
-        given = outputs.entering(node.id) if "items" not in node.config else ANY
+        given = view.outputs.entering(node.id) if "items" not in node.config else ANY
         if not fits(given, _LIST):
             message = f"The loop has no items, and its input is {given.written}"
             yield found("TYPE_MISMATCH", message, node_id=node.id, path=("config", "items"), remedy="Give it items.")

@@ -13,6 +13,8 @@ from domain.nodes import NodeCatalog, NodeKind
 from domain.validation.expressions import Place, Use
 from domain.validation.leaves import Leaf, leaves
 from domain.validation.order import Order
+from domain.validation.outputs import Outputs
+from domain.validation.shapes import described
 from domain.validation.variables import variable_names
 
 
@@ -32,7 +34,7 @@ class Config:
 
 @dataclass(frozen=True, kw_only=True)
 class GraphView:
-    """`around`: the graph whose node `container` has this one as its body. `uses` and `conditions` are its expressions'.
+    """`around`: the graph whose node `container` has this one as its body. `uses`, `conditions`: its expressions.
 
     `whole`: the definition is all of the workflow; else its variables are not known. Edges that dangle are left out.
     """
@@ -55,9 +57,7 @@ class GraphView:
     def edges(self) -> Sequence[tuple[int, Edge]]:
         """Those between nodes that are there, with their places in the document."""
         nodes = self.nodes
-        return [
-            (at, edge) for at, edge in enumerate(self.graph.edges) if edge.source in nodes and edge.target in nodes
-        ]
+        return [(at, edge) for at, edge in enumerate(self.graph.edges) if edge.source in nodes and edge.target in nodes]
 
     @cached_property
     def outgoing(self) -> Mapping[str, Sequence[Edge]]:
@@ -100,6 +100,11 @@ class GraphView:
         if self.around is not None:
             return self.around.variables
         return variable_names(self.definition, self.kinds) if self.whole else None
+
+    @cached_property
+    def outputs(self) -> Outputs:
+        trigger = self.around.outputs.trigger if self.around else described(self.definition.input_schema)
+        return Outputs(self.nodes, self.kinds, self.incoming, trigger)
 
     @cached_property
     def configs(self) -> Sequence[Config]:

@@ -290,6 +290,16 @@ async def test_tests_are_told_apart_in_lists_and_are_no_dead_letters(developer: 
     }
 
 
+async def test_a_test_stands_in_for_no_other_start(developer: Caller) -> None:
+    workflow_id = await published(developer)
+
+    payload = await start(developer, workflow_id, deduplicate={"key": "k", "window": 60}, test={})
+
+    assert [(error["path"], error["message"]) for error in payload["errors"]] == [
+        (["deduplicate"], "A test must not stand in for other starts")
+    ]
+
+
 async def test_the_same_key_with_another_test_is_another_request(developer: Caller) -> None:
     workflow_id = await published(developer)
     first = await started(developer, workflow_id, input={"a": 1, "b": 2}, idempotencyKey="k", test={})

@@ -20,8 +20,8 @@ from domain.ids import TenantId, WorkerId
 from domain.live import Changed
 from jobs.driver import Driver
 from jobs.executor import Executor
-from jobs.grace import Grace
 from jobs.failure_handlers import Handlers
+from jobs.grace import Grace
 from jobs.nodes.catalog import CATALOG
 from jobs.outgoing import Outgoing
 from jobs.programs import Programs

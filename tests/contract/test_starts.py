@@ -46,6 +46,7 @@ async def test_a_start_writes_the_row_and_its_first_events(
         retry_of=ExecutionId(uuid.uuid7()),
         root_of=ExecutionId(uuid.uuid7()),
         draft=True,
+        test=True,
     )
     assert await starts.insert(tenant, [new]) == [StartResult(status=StartStatus.STARTED, execution_id=new.id)]
     row = await engine_pool.fetchrow("SELECT * FROM execution WHERE id = $1", new.id)
@@ -78,6 +79,7 @@ async def test_a_start_writes_the_row_and_its_first_events(
         "admitted_at": None,
         "environment": None,
         "split_id": None,
+        "test": True,
     }
     events = await engine_pool.fetch(
         "SELECT seq, tenant_id, epoch, kind, payload, at FROM execution_event WHERE execution_id = $1 ORDER BY seq",

@@ -18,8 +18,8 @@ PATTERN = Pattern(
     number=17,
     name="Interleaved Parallel Routing",
     support=Support.SUPPORTED,
-    how="Parallel branches whose nodes carry the same `lock`, its name made of `{{ execution.id }}`: edges say the order "
-    "there must be, the lock lets one of them run at a time, whoever comes first.",
+    how="Parallel branches whose nodes carry the same `lock`, its name made of `{{ execution.id }}`: edges say the "
+    "order there must be, the lock lets one of them run at a time, whoever comes first.",
 )
 
 

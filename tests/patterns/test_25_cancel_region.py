@@ -1,4 +1,4 @@
-"""Cancel Region: tasks that need not be connected are disabled together, those that run are withdrawn, the rest goes on."""
+"""Cancel Region: tasks that need not be connected are disabled together, or withdrawn if they run."""
 
 from domain.engine.events import EventKind
 from tests.contract.engine_room import EngineRoom

@@ -1,4 +1,4 @@
-"""Cancel Multiple Instance Activity: the task's unfinished instances are withdrawn, its finished ones stay as they are."""
+"""Cancel Multiple Instance Activity: a task's unfinished instances are withdrawn, finished ones stay as they are."""
 
 from domain.engine.events import EventKind
 from tests.contract.engine_room import Ending, EngineRoom

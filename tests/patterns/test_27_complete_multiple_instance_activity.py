@@ -1,6 +1,5 @@
-"""Complete Multiple Instance Activity: the task is forced to be over; unfinished instances are withdrawn, the flow goes on.
-
-Unlike a cancelled one (pattern 26) it is followed by the next task.
+"""Complete Multiple Instance Activity: a task is forced to be over: its unfinished instances are withdrawn, and, unlike
+behind a cancelled one (pattern 26), the next task begins.
 """
 
 from domain.engine.events import EventKind

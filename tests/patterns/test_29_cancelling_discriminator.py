@@ -1,4 +1,4 @@
-"""Cancelling Discriminator: the first of several branches passes the thread on and cancels the others; then it is reset."""
+"""Cancelling Discriminator: the first of several branches passes the thread on and cancels the others."""
 
 from domain.engine.events import EventKind
 from tests.contract.engine_room import Ending, EngineRoom

@@ -13,8 +13,8 @@ PATTERN = Pattern(
     number=34,
     name="Static Partial Join for Multiple Instances",
     support=Support.SUPPORTED,
-    how="A node on a cycle begins an instance in each pass and does not wait for it; behind the instances a `set` counts "
-    "those that are over in a variable, and an `if` lets the n-th go on.",
+    how="A node on a cycle begins an instance in each pass and does not wait for it; behind the instances a `set` "
+    "counts those that are over, and an `if` lets the n-th go on.",
 )
 
 

@@ -1,5 +1,5 @@
-"""Cancelling Partial Join for Multiple Instances: when n instances have completed the next task begins and the others are
-cancelled.
+"""Cancelling Partial Join for Multiple Instances: when n instances have completed the next task begins, and the others
+are cancelled.
 """
 
 from domain.engine.events import EventKind

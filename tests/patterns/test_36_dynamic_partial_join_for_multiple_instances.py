@@ -13,8 +13,8 @@ PATTERN = Pattern(
     number=36,
     name="Dynamic Partial Join for Multiple Instances",
     support=Support.SUPPORTED,
-    how="A `wait` on a cycle begins an instance with each signal and does not wait for it. Behind the instances a `set` "
-    "keeps account in variables, an `if` decides, and a `cancel` node ends the wait for more.",
+    how="A `wait` on a cycle begins an instance with each signal and does not wait for it. Behind the instances a "
+    "`set` keeps account in variables, an `if` decides, and a `cancel` node ends the wait for more.",
 )
 
 

@@ -6,7 +6,7 @@ from tests.contract.engine_room import Ending, EngineRoom
 from tests.contract.flows import step
 from tests.contract.local_server import LocalServer
 from tests.patterns.catalogue import Pattern, Support
-from tests.patterns.drawing import body, calls, drawn, joining
+from tests.patterns.drawing import body, calls, drawn, joining, way
 
 PATTERN = Pattern(
     number=41,
@@ -41,6 +41,29 @@ async def test_every_third_thread_goes_on_for_itself_and_the_two_before_it(
 
     assert (await engine.ending(execution)).status == "COMPLETED"
     assert server.count("/go") == 2
+
+
+async def test_threads_that_come_at_the_same_time_are_counted_one_by_one(
+    engine: EngineRoom, server: LocalServer
+) -> None:
+    server.hold("/work")
+    execution = await engine.run(
+        drawn(
+            step("split", "set", values={"thread": "{{ vars.thread + 1 }}"}, keepOnly=True),
+            *calls(server.url, "work", "go"),
+            step("count", "set", values={"threads": "{{ vars.threads + 1 }}"}, keepOnly=True),
+            step("third", "if", condition="{{ input.threads % 3 == 0 }}"),
+            "start > split > work > count > third:true > go",
+            way("split > split", when="{{ input.thread < 30 }}", at_most=100),
+            variables={"thread": 0, "threads": 0},
+        )
+    )
+    await server.has("/work", 30)
+
+    server.let_go("/work")
+
+    assert (await engine.ending(execution)).status == "COMPLETED"
+    assert server.count("/go") == 10
 
 
 async def test_the_threads_of_a_loop_become_one_at_its_end(engine: EngineRoom) -> None:

@@ -1,4 +1,4 @@
-"""Thread Split: at one point of a single branch a given number of threads begins, and each goes along the same branch."""
+"""Thread Split: at one point of a single branch a given number of threads begins; each goes along that branch."""
 
 from domain.engine.events import EventKind
 from domain.graphs import JoinMode
@@ -12,8 +12,8 @@ PATTERN = Pattern(
     number=42,
     name="Thread Split",
     support=Support.SUPPORTED,
-    how="A `parallel` whose branches all lead to one node with `join: each`. A number known only at run time: a node on "
-    "a cycle that begins one thread in each pass.",
+    how="A `parallel` whose branches all lead to one node with `join: each`. A number known only at run time: a node "
+    "on a cycle that begins one thread in each pass.",
 )
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from app.demo import locate
+from app.remote_draft import with_demo
 from domain.errors import Severity
 from domain.formats import json_format, yaml_format
 from domain.formats.documents import document_from_json, document_to_json
@@ -34,7 +35,7 @@ def test_there_are_three_examples() -> None:
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.stem)
 def test_an_example_validates_without_errors_or_warnings(path: Path) -> None:
-    findings = validate(read(path).definition, CATALOG)
+    findings = validate(with_demo(read(path)).definition, CATALOG)
 
     assert [finding for finding in findings if finding.severity is not Severity.INFO] == []
 

@@ -27,6 +27,4 @@ class Declaring:
     def __call__(
         self, code: str, meaning: str, remedy: str, severity: Severity = ERROR, *others: Severity
     ) -> FindingCode:
-        return FindingCode(
-            code=code, level=self.level, severities=(severity, *others), meaning=meaning, remedy=remedy
-        )
+        return FindingCode(code=code, level=self.level, severities=(severity, *others), meaning=meaning, remedy=remedy)

@@ -23,16 +23,26 @@ STRUCTURAL: Final[tuple[FindingCode, ...]] = (
     _code("BAD_EACH", "`each` is no list.", "Give a list, an expression, or {items, concurrency, errorHandling}."),
     _code("BAD_EXPRESSION", "An expression or a condition does not compile.", "Mend it where the message points."),
     _code("BAD_HEADER", "A header is Weir's own, or no header.", _LEAVE_OUT),
-    _code("BAD_JOIN", "`join`, or the config of a `merge`, waits for what cannot come.", "Use mode and n.", ERROR, WARNING),
+    _code(
+        "BAD_JOIN", "`join`, or the config of a `merge`, waits for what cannot come.", "Use mode and n.", ERROR, WARNING
+    ),
     _code("BAD_LOOP", "Keys of a `loop` do not go together.", "Leave one of them out, or change the type."),
     _code("BAD_MAXIMUM", "`maxIterations` of an edge is less than 1.", "Say how often the edge may be taken."),
     _code("BAD_METHOD", "A webhook is sent with a method that only reads.", "Leave it out: it is POST."),
-    _code("BAD_RETRY", "`retry` has too many attempts, or delays that do not go together.", "Give 1 to 100.", ERROR, WARNING),
+    _code(
+        "BAD_RETRY",
+        "`retry` has too many attempts, or delays that do not go together.",
+        "Give 1 to 100.",
+        ERROR,
+        WARNING,
+    ),
     _code("BAD_SCHEMA", "A JSON Schema is none, or refers out of itself.", "Refer to #/$defs/… in the same schema."),
     _code("BAD_SETTING", "A limit of the workflow's settings is less than 1.", "Leave it out for no limit."),
     _code("BAD_SUBWORKFLOW", "A `subworkflow` reacts to the end of a child it does not wait for.", "Wait for it."),
     _code("BAD_TASK", "The people, the form or the times of an `approval` are not right.", "Mend what is named."),
-    _code("BAD_URL", "A URL is not absolute, and there is no connection it could belong to.", "Begin it with https://."),
+    _code(
+        "BAD_URL", "A URL is not absolute, and there is no connection it could belong to.", "Begin it with https://."
+    ),
     _code("BAD_WAIT", "A `wait` waits for nothing, or for several things at once.", "Give exactly one."),
     _code("CONFLICTING_KEYS", "Two keys exclude each other.", "Leave one of them out."),
     _code("DANGLING_EDGE", "An edge begins or ends at a node that is not there.", "Name a node, or remove the edge."),
