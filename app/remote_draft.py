@@ -1,9 +1,11 @@
 """The document of a file as a draft on a server: imported, or put in place of the draft of that name."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from app.remote_server import RemoteServer, done
+from app.remote_server import RemoteServer, done, finding_of
+from domain.connections_used import CONNECTION_CODES
+from domain.errors import Finding
 from domain.formats import Format, dumps
 from domain.formats.stored import graph_to_json, settings_to_json, variables_to_json
 from domain.graphs import Document, Variable
@@ -17,6 +19,9 @@ _IMPORT = f"""mutation ($format: DefinitionFormat!, $document: String!) {{
   workflowImport(format: $format, document: $document) {{ workflow {{ id }} {ERRORS} }} }}"""
 _UPDATE = f"""mutation ($id: ID!, $input: WorkflowUpdateInput!, $revision: Int!) {{
   workflowUpdate(id: $id, input: $input, expectedRevision: $revision) {{ workflow {{ id }} {ERRORS} }} }}"""
+
+_VALIDATE = """query ($graph: GraphInput!) {
+  graphValidate(graph: $graph) { findings { severity code message nodeId path remedy } } }"""
 
 
 async def keep_draft(document: Document, format: Format, server: RemoteServer, say: Callable[[str], None]) -> str:
@@ -33,6 +38,13 @@ async def keep_draft(document: Document, format: Format, server: RemoteServer, s
         given: JSONObject = {"format": format.name, "document": dumps(document, format)}
         answer = done((await server.execute(_IMPORT, given))["workflowImport"])
     return str(as_object(answer["workflow"])["id"])
+
+
+async def connection_doubts(document: Document, server: RemoteServer) -> Sequence[Finding]:
+    """What the server says of the connections that the document names."""
+    answer = as_object((await server.execute(_VALIDATE, {"graph": _draft(document)["graph"]}))["graphValidate"])
+    findings = map(finding_of, as_list(answer.get("findings")))
+    return [finding for finding in findings if finding.code in CONNECTION_CODES]
 
 
 def with_demo(document: Document) -> Document:

@@ -184,7 +184,7 @@ def refusal_of(error: JSON) -> Refusal:
     """An error of a mutation's payload as the refusal it was, an invalid graph with all its findings."""
     fields = as_object(error)
     path = [str(part) for part in as_list(fields.get("path"))]
-    findings = [_finding(as_object(finding)) for finding in as_list(fields.get("findings"))]
+    findings = [finding_of(finding) for finding in as_list(fields.get("findings"))]
     if findings and path == ["graph"]:
         return InvalidGraph(findings)
     return Refusal(str(fields.get("message")), path=path, remedy=_text(fields.get("remedy")))
@@ -195,7 +195,9 @@ def _refusal(error: JSONObject) -> Refusal:
     return refusal_of({**as_object(error.get("extensions")), "message": error.get("message")})
 
 
-def _finding(fields: JSONObject) -> Finding:
+def finding_of(value: JSON) -> Finding:
+    """A finding as GraphQL tells it."""
+    fields = as_object(value)
     return Finding(
         severity=Severity(str(fields.get("severity"))),
         code=str(fields.get("code")),

@@ -17,6 +17,7 @@ from app.api import running_api
 from app.bootstrap import ensure_tenant
 from app.clock import utc_now
 from app.demo import demo_server
+from app.doubts import say_doubts
 from app.engine import EngineOptions, running_engine
 from app.live_screen import shown
 from app.live_view import RunView
@@ -28,6 +29,7 @@ from app.stack import Stack, open_stack
 from app.up import listening, serving
 from app.worker import keep_alive
 from db.migrate import migrate
+from domain import connections_used
 from domain.engine.ports import Append, InboxKind
 from domain.errors import Conflict, Refusal
 from domain.executions_prepare import Origin, StartRequest, prepare
@@ -147,6 +149,7 @@ class _LocalRun:
             )
             tenant = await ensure_tenant(api.pool)
             stores = api.services.stores(tenant.id)
+            say_doubts(await connections_used.findings(self._definition, CATALOG, stores.connections), self._say)
             executions = await self._prepared(tenant.id, stores, variables)
             progress = self._progress(executions)
             await running.enter_async_context(serving(api.app, bound))

@@ -9,9 +9,10 @@ from datetime import UTC, datetime
 import uvloop
 from rich.console import Console
 
+from app.doubts import say_doubts
 from app.live_screen import shown
 from app.live_view import RunView
-from app.remote_draft import ERRORS, keep_draft, with_demo
+from app.remote_draft import ERRORS, connection_doubts, keep_draft, with_demo
 from app.remote_follow import Followed, Frame
 from app.remote_server import RemoteServer, refusal_of
 from app.run_request import RunRequest
@@ -60,6 +61,7 @@ async def _run(
     server = RemoteServer(address, key)
     try:
         workflow = await keep_draft(document, request.format, server, say)
+        say_doubts(await connection_doubts(document, server), say)
         if document.demo is not None and "demo" not in request.variables:
             say(f"the demo {document.demo} is not started on a server; --var demo=URL says where one serves")
         executions = await _begin(workflow, request, server)

@@ -17,11 +17,11 @@ from domain.validation.codes import found
 
 MOST_LOOKED_UP: Final = 200
 """Different connections that are asked for; what further ones a graph names, only running it shows."""
+CONNECTION_CODES: Final = frozenset({"NO_CONNECTION", "WRONG_CONNECTION_TYPE"})
 _KEY: Final = "connection"
 _HTTP: Final = ("http", "openai")
 _TYPES: Final[Mapping[str, tuple[str, ...]]] = {
     "ai": ("openai",),
-    "connector": _HTTP,
     "database": ("postgresql", "mysql", "sqlite"),
     "email": ("smtp",),
     "http": _HTTP,
@@ -62,7 +62,7 @@ def _judged(named: _Named, connection: SavedConnection | None) -> Iterator[Findi
         return
     usable = _TYPES.get(named.kind)
     if usable is not None and connection.type not in usable:
-        message = f"The connection {name} is of type {connection.type}, which a node of the kind {named.kind} cannot use"
+        message = f"The connection {name} is of type {connection.type}, which {named.kind} nodes cannot use"
         remedy = f"Name a connection of type {' or '.join(usable)}."
         yield found("WRONG_CONNECTION_TYPE", message, node_id=named.node_id, path=named.path, remedy=remedy)
     if connection.settings.get("tls") in _UNVERIFIED:

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from domain import connections_used
+from domain.connections import ConnectionReader
 from domain.errors import Conflict, Finding, Invalid, Severity
 from domain.formats import Format, loads
 from domain.graphs import TriggerSpec
@@ -13,6 +15,7 @@ from domain.tenancy import Principal
 from domain.triggers import TriggerKind, TriggerStore
 from domain.triggers_edit import NewTrigger
 from domain.triggers_edit import create as create_trigger
+from domain.validation.triggers import trigger_findings
 from domain.workflows import Workflow, WorkflowReader, WorkflowWriter
 from domain.workflows_check import refuse_errors
 from domain.workflows_edit import NewWorkflow, create
@@ -35,17 +38,20 @@ async def import_document(
     writer: WorkflowWriter,
     triggers: TriggerStore,
     workflows: WorkflowReader,
+    connections: ConnectionReader | None,
     catalog: NodeCatalog,
     ids: Ids,
     now: datetime,
 ) -> Imported:
-    """A DRAFT named `name`, else as the document says.
+    """A DRAFT named `name`, else as the document says. `connections`: None where who imports may not see them.
 
     Raises Unreadable, TooLarge, InvalidGraph, Invalid, NameTaken: then nothing was made. A trigger that cannot be made
     is a finding.
     """
     read = loads(document, file_format)
-    doubts = list(refuse_errors(read.definition, catalog))
+    doubts = [*refuse_errors(read.definition, catalog), *trigger_findings(read.triggers)]
+    if connections is not None:
+        doubts += await connections_used.findings(read.definition, catalog, connections)
     new = NewWorkflow(
         name=name or read.name,
         description=read.description,

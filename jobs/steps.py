@@ -120,7 +120,7 @@ class StepRunner:
         return about
 
     def _link(self, run: Run, name: str) -> str:
-        path = run.draft.root.fired.get(name) or name
+        path = run.draft.root.path_to(name)
         callback = Callback(tenant_id=run.tenant_id, execution_id=run.execution_id, path=path)
         return self._callback_url(callback)
 

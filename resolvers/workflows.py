@@ -1,15 +1,17 @@
 """What callers may do with workflows: authorise, call the use case, give back its value."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from domain import workflows_check, workflows_edit, workflows_import, workflows_publish
 from domain.access import Permission
-from domain.errors import Finding
+from domain.connections import ConnectionReader
+from domain.errors import Finding, ValidationLevel
 from domain.formats import Format
 from domain.graphs import Definition
 from domain.ids import VersionId, WorkflowId
 from domain.paging import Page, Slice
 from domain.triggers import Trigger
+from domain.validation import LEVELS
 from domain.versions import Version
 from domain.workflows import Workflow, WorkflowFilter, WorkflowOrder, WorkflowStatus
 from domain.workflows_edit import NewWorkflow, WorkflowChange
@@ -140,12 +142,26 @@ async def import_document(context: RequestContext, file_format: Format, document
         writer=given.stores.workflow_writer,
         triggers=given.stores.triggers,
         workflows=given.stores.workflows,
+        connections=_connections(given),
         catalog=given.services.catalog,
         ids=given.services.ids,
         now=given.now,
     )
 
 
-def validate(context: RequestContext, definition: Definition) -> Sequence[Finding]:
+async def validate(
+    context: RequestContext,
+    definition: Definition,
+    *,
+    levels: Collection[ValidationLevel] = LEVELS,
+    whole: bool = True,
+) -> Sequence[Finding]:
     given = allowed(context, Permission.WORKFLOW_READ)
-    return workflows_check.findings(definition, given.services.catalog)
+    return await workflows_check.all_findings(
+        definition, given.services.catalog, _connections(given), levels=levels, whole=whole
+    )
+
+
+def _connections(given: RequestContext) -> ConnectionReader | None:
+    """None for who may not see which connections there are."""
+    return given.stores.connections if Permission.CONNECTION_READ in given.principal.permissions else None

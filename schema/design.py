@@ -9,14 +9,13 @@ import strawberry
 
 from domain.errors import Finding, Invalid, InvalidGraph
 from domain.expressions_try import Tried
-from domain.formats.documents import graph_from_json
+from domain.formats.documents import graph_from_json, variables_from_json
 from domain.graphs import Definition
 from domain.ids import ExecutionId
-from domain.json import JSONObject
 from domain.nodes import NodeKind
+from domain.validation import LEVELS
 from resolvers import design, trials, workflows
-from resolvers.context import RequestContext
-from schema.enums import NodeCategory, Severity
+from schema.enums import NodeCategory, Severity, ValidationLevel
 from schema.errors import FindingType
 from schema.graphs import GraphInput, graph_document
 from schema.identifiers import read_id
@@ -77,8 +76,29 @@ class DesignQuery:
         return design.node_kinds(info.context, category)
 
     @strawberry.field(graphql_type=ValidationReport, description="Validates a graph without saving it.")
-    def graph_validate(self, info: Info, graph: GraphInput) -> Report:
-        return validated(info.context, graph_document(graph))
+    async def graph_validate(
+        self,
+        info: Info,
+        graph: GraphInput,
+        variables: Annotated[
+            JSON | None, strawberry.argument(description="The workflow's; without them nothing is said of vars.")
+        ] = None,
+        input_schema: Annotated[JSON | None, strawberry.argument(description="The workflow's.")] = None,
+        levels: Annotated[
+            list[ValidationLevel] | None, strawberry.argument(description="Those of interest; all if left out.")
+        ] = None,
+    ) -> Report:
+        try:
+            definition = Definition(
+                graph=graph_from_json(graph_document(graph)),
+                variables=variables_from_json(variables) if variables is not None else {},
+                input_schema=input_schema,
+            )
+        except InvalidGraph as refusal:
+            return Report(findings=refusal.findings)
+        chosen = LEVELS if levels is None else levels
+        whole = variables is not None
+        return Report(findings=await workflows.validate(info.context, definition, levels=chosen, whole=whole))
 
     @strawberry.field(description="The next times of a cron schedule, with the zone's offsets; at most 100.")
     def schedule_preview(
@@ -111,11 +131,3 @@ class DesignQuery:
             raise Invalid("executionId and path belong together", path=("path" if path is None else "executionId",))
         execution = ExecutionId(read_id("execution", execution_id, "executionId"))
         return await trials.try_expression(info.context, execution, path, expression, given)
-
-
-def validated(context: RequestContext, document: JSONObject) -> Report:
-    try:
-        definition = Definition(graph=graph_from_json(document))
-    except InvalidGraph as refusal:
-        return Report(findings=refusal.findings)
-    return Report(findings=workflows.validate(context, definition))

@@ -7,7 +7,7 @@ from domain.engine.events import EventKind
 from domain.engine.outcomes import LogLevel
 from domain.engine.ports import ExecutionStatus
 from domain.engine.state import StepStatus
-from domain.errors import ErrorCode, Severity
+from domain.errors import ErrorCode, Severity, ValidationLevel
 from domain.graph_diff import ChangeKind as FieldChangeKind
 from domain.graphs import Backoff, FailureStrategy, JoinMode, OnError
 from domain.interventions import InterventionKind
@@ -47,6 +47,7 @@ enum(TaskStatus, description="Where a task is in its life.")
 enum(TriggerKind, name="TriggerType", description="What begins executions of a workflow by itself.")
 enum(TriggerType, name="StartType", description="What an execution was begun by.")
 enum(When, name="BreakpointWhen", description="Before the node, or before what its completion activates.")
+enum(ValidationLevel, description="What a finding is about.")
 enum(WorkflowOrderField, description="What workflows are ordered by.")
 enum(WorkflowStatus, description="Whether a workflow takes starts: only ACTIVE does.")
 
@@ -76,6 +77,7 @@ __all__ = [
     "TaskStatus",
     "TriggerKind",
     "TriggerType",
+    "ValidationLevel",
     "When",
     "WorkflowOrderField",
     "WorkflowStatus",

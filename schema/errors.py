@@ -20,7 +20,7 @@ from domain.errors import (
     Unauthenticated,
 )
 from domain.validation.inputs import InvalidInput
-from schema.enums import ErrorCode, Severity
+from schema.enums import ErrorCode, Severity, ValidationLevel
 
 T = TypeVar("T")
 
@@ -28,6 +28,7 @@ T = TypeVar("T")
 @strawberry.type(name="Finding", description="One thing found in a graph: where, what, and how to mend it.")
 class FindingType:
     severity: Severity
+    level: ValidationLevel
     code: str
     message: str
     node_id: str | None

@@ -1,11 +1,13 @@
 """What the API can do to workflows."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from enum import StrEnum
 from typing import Any
 
 import strawberry
 
+from domain.errors import Finding
 from domain.formats import Format
 from domain.formats.documents import graph_from_json, settings_from_json, variables_from_json
 from domain.graphs import Definition
@@ -108,6 +110,14 @@ class PublicationPayload(Payload):
     @staticmethod
     def request(root: strawberry.Parent[Answer[Publication]]) -> PublishRequest | None:
         return root.value.request if root.value else None
+
+    @strawberry.field(graphql_type=list[FindingType], description="What is doubtful in what was published.")
+    @staticmethod
+    async def findings(root: strawberry.Parent[Answer[Publication]], info: Info) -> Sequence[Finding]:
+        if root.value is None:
+            return ()
+        version = root.value.version
+        return await workflows.validate(info.context, version.definition if version else root.value.workflow.draft)
 
 
 @strawberry.type

@@ -12,7 +12,7 @@ from domain.engine.commands import RunStep
 from domain.engine.draft import Draft
 from domain.engine.outcomes import ErrorHandling
 from domain.engine.plan import Plan, PlannedEdge, PlannedNode
-from domain.engine.scopes import ROOT, Failure, Scope
+from domain.engine.scopes import ROOT, Failure, Scope, nth
 from domain.engine.state import Lifecycle, StepState, StepStatus
 from domain.graphs import OUT, FailureStrategy
 from domain.json import JSON, JSONObject
@@ -259,9 +259,7 @@ def _next_path(frame: Frame, name: str) -> str:
     scope = frame.scope
     generation = scope.generations.get(name, 0) + 1
     scope.generations[name] = generation
-    path = scope.prefix[:-1] if frame.plan.single else f"{scope.prefix}{name}"
-    if generation > 1:
-        path = f"{path}#{generation}"
+    path = nth(scope.prefix[:-1] if frame.plan.single else f"{scope.prefix}{name}", generation)
     scope.fired[name] = path
     if scope.prefix != ROOT:
         scope.paths.append(path)

@@ -24,6 +24,11 @@ class Failure:
     path: str | None
 
 
+def nth(path: str, generation: int) -> str:
+    """The path of a node's n-th activation, counted from 1: `price`, `price#2`."""
+    return path if generation == 1 else f"{path}#{generation}"
+
+
 @dataclass(slots=True, kw_only=True)
 class Scope:
     """One pass through a graph: the execution's own, or one iteration of a body.
@@ -52,6 +57,10 @@ class Scope:
     paths: list[str] = field(default_factory=list[str])
     active: int = 0
     over: bool = False
+
+    def path_to(self, name: str) -> str:
+        """The path of the node's activation in this pass: the current one, else the one that comes next."""
+        return self.fired.get(name) or nth(f"{self.prefix}{name}", self.generations.get(name, 0) + 1)
 
     def copy(self) -> Self:
         return replace(

@@ -326,11 +326,12 @@ async def test_another_tenant_has_nothing_of_it(developer: Caller, stranger: Cal
     workflow_id = await published(developer, says("one"), variables=TONE)
 
     assert await stranger.data(LIST) == {"environments": []}
-    for query, variables in (
+    asked: list[tuple[str, dict[str, Any]]] = [
         (UPDATE, {"name": "staging", "input": {}}),
         (DELETE, {"name": "staging"}),
         (PROMOTE, {"id": workflow_id, "from": "default", "to": "staging", "note": ""}),
-    ):
+    ]
+    for query, variables in asked:
         (payload,) = (await stranger.data(query, **variables)).values()
         assert [error["code"] for error in payload["errors"]] == ["NOT_FOUND"]
     assert [each["name"] for each in (await developer.data(LIST))["environments"]] == ["staging", "production"]

@@ -1,6 +1,4 @@
-"""Doing it again: what had finished is kept, what depends on the step runs, and what others did for it is not redone."""
-
-from typing import Any
+"""Doing it again: what had finished is kept, what depends on the step runs, and what others did is not redone."""
 
 import pytest
 
@@ -9,14 +7,6 @@ from tests.api.lives import granted, log_of, refusals, until, wish
 from tests.api.operations import ADDS, finished, graph, published, started
 
 pytestmark = pytest.mark.usefixtures("worker")
-
-
-def check(name: str, condition: str) -> list[dict[str, Any]]:
-    """An `if` that goes on when the condition holds and fails the execution when it does not."""
-    return [
-        {"id": name, "kind": "if", "config": {"condition": condition}},
-        {"id": f"{name}-failed", "kind": "fail", "config": {"message": f"{name} failed"}},
-    ]
 
 
 CHARGES = graph(

@@ -29,8 +29,15 @@ def inputs_of(path: Path) -> Path:
     return inputs
 
 
-def test_there_are_three_examples() -> None:
-    assert [path.stem for path in DOCUMENTS] == ["invoice_processing", "order_fulfilment", "support_escalation"]
+def test_there_are_six_examples() -> None:
+    assert [path.stem for path in DOCUMENTS] == [
+        "compliance_reporting",
+        "employee_onboarding",
+        "infrastructure_provisioning",
+        "invoice_processing",
+        "order_fulfilment",
+        "support_escalation",
+    ]
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.stem)

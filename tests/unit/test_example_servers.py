@@ -88,7 +88,7 @@ def test_a_person_clicks_again_when_the_page_does_not_load() -> None:
         server.server_close()
 
 
-@pytest.mark.parametrize("script", ["shop.py", "accounting.py", "helpdesk.py"])
+@pytest.mark.parametrize("script", ["shop.py", "accounting.py", "helpdesk.py", "people.py", "cloud.py", "authority.py"])
 async def test_every_demo_starts_as_a_run_starts_it_and_tells_its_counts(tmp_path: Path, script: str) -> None:
     document = EXAMPLES / "any.yaml"
 
