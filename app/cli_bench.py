@@ -7,7 +7,7 @@ import click
 
 _WIDTH = 120
 """Columns of the table where there is no terminal to ask."""
-MEASURES = ("raw", "throughput", "latency", "fairness", "statements", "memory", "deliveries")
+MEASURES = ("raw", "throughput", "latency", "fairness", "statements", "memory", "deliveries", "validation")
 
 
 @click.command()

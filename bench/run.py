@@ -16,7 +16,7 @@ import uvloop
 from app import logs
 from app.settings import Settings
 from app.stack import Stack, open_stack
-from bench import deliveries, fairness, latency, memory, raw, statements, throughput
+from bench import deliveries, fairness, latency, memory, raw, statements, throughput, validation
 from bench.results import Bench, Measure, Result
 
 MEASURES: Mapping[str, Measure] = {
@@ -26,6 +26,7 @@ MEASURES: Mapping[str, Measure] = {
     "statements": statements.measure,
     "memory": memory.measure,
     "deliveries": deliveries.measure,
+    "validation": validation.measure,
 }
 
 Say = Callable[[str], None]

@@ -18,7 +18,8 @@ from domain.starts import TriggerType
 _SELECT = """
 SELECT id, workflow_id, version_id, status, priority, created_at, started_at, finished_at, cancel_requested_at,
 output::text AS output, error::text AS error, trigger_type, triggered_by, trigger_id, retry_of, root_of, parent_id,
-parent_path, draft, coalesce(environment, 'default') AS environment, split_id, test FROM execution WHERE
+parent_path, draft, coalesce(environment, 'default') AS environment, split_id, test, trial_of
+FROM execution WHERE
 """
 _COUNT = "SELECT count(*) FROM execution WHERE "
 _CHILDREN = _SELECT + "tenant_id = $1 AND parent_id = ANY($2::uuid[]) AND id > $3 ORDER BY id LIMIT $4"
@@ -78,6 +79,8 @@ class _Where:
             self.add("coalesce(environment, 'default') = %", chosen.environment)
         if chosen.test is not None:
             self.add("test = %", chosen.test)
+        if chosen.trial_of is not None:
+            self.add("trial_of = %", chosen.trial_of)
         if chosen.retry_of is not None:
             self.add("retry_of = %", chosen.retry_of)
         if chosen.parent_id is not None:
@@ -123,6 +126,7 @@ def _execution(row: Row) -> Execution:
         environment=row["environment"],
         split_id=SplitId(row["split_id"]) if row["split_id"] else None,
         test=row["test"],
+        trial_of=row["trial_of"],
     )
 
 

@@ -18,15 +18,16 @@ WITH event AS (
         $1::uuid[], $2::bigint[], $3::uuid[], $4::int[], $5::text[], $6::text[], $7::text[], $8::int[], $9::text[],
         $10::timestamptz[], $11::boolean[]
     ) AS e (execution_id, seq, tenant_id, epoch, kind, node, path, attempt, payload, at, first)
+), locked AS MATERIALIZED (
+    SELECT id, epoch FROM execution WHERE id = ANY ($1::uuid[]) AND finished_at IS NULL
+    ORDER BY id FOR NO KEY UPDATE
 ), head AS (
     INSERT INTO execution_event
         (execution_id, seq, tenant_id, epoch, kind, node, path, attempt, payload, at)
     SELECT e.execution_id, e.seq, e.tenant_id, e.epoch, e.kind, e.node, e.path, e.attempt, e.payload::json, e.at
     FROM event AS e
-    JOIN execution AS x ON x.id = e.execution_id AND x.epoch = e.epoch AND x.finished_at IS NULL
+    JOIN locked AS x ON x.id = e.execution_id AND x.epoch = e.epoch
     WHERE e.first
-    ORDER BY x.id
-    FOR NO KEY UPDATE OF x
     ON CONFLICT DO NOTHING
     RETURNING execution_id
 ), refused AS (

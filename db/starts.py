@@ -34,23 +34,25 @@ WITH key AS (
 ), started AS (
     INSERT INTO execution (
         id, tenant_id, workflow_id, version_id, priority, created_at, trigger_type, triggered_by, trigger_id,
-        retry_of, root_of, draft, owner, parent_id, parent_path, environment, split_id, test, wants_owner, held
+        retry_of, root_of, draft, owner, parent_id, parent_path, environment, split_id, test, trial_of, wants_owner,
+        held
     )
     SELECT
         n.id, $1, n.workflow_id, n.version_id, n.priority, n.created_at, n.trigger_type, n.triggered_by, n.trigger_id,
         n.retry_of, n.root_of, n.draft, n.owner, n.parent_id, n.parent_path, n.environment, n.split_id,
-        n.test, n.start_at IS NULL,
+        n.test, n.trial_of, n.start_at IS NULL,
         n.owner IS NULL AND n.parent_id IS NULL AND (
-            coalesce((SELECT max_concurrent IS NOT NULL FROM tenant_limit WHERE tenant_id = $1), $30)
+            coalesce((SELECT max_concurrent IS NOT NULL FROM tenant_limit WHERE tenant_id = $1), $31)
             OR n.workflow_id IN (SELECT workflow_id FROM workflow_limit WHERE tenant_id = $1)
         )
     FROM unnest(
         $7::uuid[], $8::uuid[], $9::uuid[], $10::int[], $11::timestamptz[], $12::text[], $13::text[], $14::uuid[],
         $15::uuid[], $16::uuid[], $17::boolean[], $18::uuid[], $24::uuid[], $25::text[], $26::timestamptz[],
-        $27::text[], $28::uuid[], $29::boolean[]
+        $27::text[], $28::uuid[], $29::boolean[], $30::uuid[]
     ) AS n (
         id, workflow_id, version_id, priority, created_at, trigger_type, triggered_by, trigger_id,
-        retry_of, root_of, draft, owner, parent_id, parent_path, start_at, environment, split_id, test
+        retry_of, root_of, draft, owner, parent_id, parent_path, start_at, environment, split_id, test,
+        trial_of
     )
     WHERE n.id NOT IN (SELECT execution_id FROM superfluous)
     ON CONFLICT DO NOTHING
@@ -147,4 +149,5 @@ def columns(new: Sequence[NewExecution]) -> tuple[Sequence[object], ...]:
         [each.environment for each in new],
         [each.split_id for each in new],
         [each.test for each in new],
+        [each.trial_of for each in new],
     )

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
+from uuid import UUID
 
 from domain.engine.events import Event, EventKind
 from domain.engine.ports import ExecutionStatus
@@ -19,7 +20,7 @@ class Execution:
     """One run of one version. `output` and `error` ({code, message, …}) are set once it is finished.
 
     `triggered_by` is the TypeID of who began it. `retry_of`: the execution this one repeats or continues.
-    `split_id`: the split that has chosen its version.
+    `split_id`: the split that has chosen its version. `trial_of`: the saved test case or the load run it is a trial of.
     """
 
     id: ExecutionId
@@ -44,6 +45,7 @@ class Execution:
     environment: str = DEFAULT
     split_id: SplitId | None = None
     test: bool = False
+    trial_of: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +62,7 @@ class ExecutionFilter:
     version_id: VersionId | None = None
     environment: str | None = None
     test: bool | None = None
+    trial_of: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,4 +139,5 @@ def matches(chosen: ExecutionFilter, execution: Execution) -> bool:
         and chosen.version_id in (None, execution.version_id)
         and chosen.environment in (None, execution.environment)
         and chosen.test in (None, execution.test)
+        and chosen.trial_of in (None, execution.trial_of)
     )

@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from uuid import UUID
 
 from domain.engine.events import Event, EventKind
 from domain.environments import DEFAULT, Placed
@@ -39,7 +40,8 @@ class StartRequest:
     """`version`: a published one instead of the active one; `draft`: the draft as it is now.
 
     `start_at`: begins then, or at once when that has passed. `environment` None: the default one.
-    `trial`: it is a test.
+    `trial`: it is a test. `timeout`: seconds it may take, should the workflow allow more. `trial_of`: the saved test case
+    or the load run it is a trial of.
     """
 
     workflow_id: WorkflowId
@@ -53,6 +55,8 @@ class StartRequest:
     start_at: datetime | None = None
     environment: str | None = None
     trial: Trial | None = None
+    timeout: float | None = None
+    trial_of: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,7 +137,17 @@ def prepare(
         check_trial(request.trial, definition.graph, "test")
     placed = placed or Placed()
     variables = {**placed.variables_of(definition.variables), **request.variables}
-    first = first_event(definition, entered, variables, origin, now, begins=begins, trial=request.trial, placed=placed)
+    first = first_event(
+        definition,
+        entered,
+        variables,
+        origin,
+        now,
+        begins=begins,
+        timeout=request.timeout,
+        trial=request.trial,
+        placed=placed,
+    )
     return NewExecution(
         id=ExecutionId(ids()),
         workflow_id=version.workflow_id,
@@ -150,6 +164,7 @@ def prepare(
         start_at=begins,
         environment=None if placed.environment == DEFAULT else placed.environment,
         split_id=placed.split_id,
+        trial_of=request.trial_of,
     )
 
 
@@ -161,6 +176,7 @@ def first_event(
     now: datetime,
     *,
     begins: datetime | None = None,
+    timeout: float | None = None,
     trial: Trial | None = None,
     placed: Placed | None = None,
 ) -> Event:
@@ -168,7 +184,7 @@ def first_event(
     trigger: dict[str, JSON] = {"type": origin.type.value, **(placed or Placed()).trigger()}
     if origin.trigger_id is not None:
         trigger["id"] = encode("trigger", origin.trigger_id)
-    timeout = definition.settings.timeout
+    timeout = min((each for each in (timeout, definition.settings.timeout) if each is not None), default=None)
     payload: dict[str, JSON] = {
         "input": entered,
         "variables": merged(definition.variables, variables),

@@ -117,16 +117,23 @@ def _again(
     begins = replace(new.events[0], payload={**new.events[0].payload, "by": origin.by})
     if path is None or whole:
         return replace(new, events=(begins,))
-    source = encode("execution", first.id)
+    return replace(new, events=(begins, _seeded(request, path, plan, state, events, now)))
+
+
+def _seeded(
+    request: RetryRequest, path: str, plan: Plan, state: State, events: Sequence[Event], now: datetime
+) -> Event:
+    """What the new execution takes over to begin at `path`. Raises TooLarge."""
+    source = encode("execution", request.execution_id)
     overrides = {path: request.input} if request.edited else None
-    seeded = seed(plan, state, events, source=source, path=path, overrides=overrides, at=now)
-    if len(canonical(seeded)) > MAX_SEED:
+    payload = seed(plan, state, events, source=source, path=path, overrides=overrides, at=now)
+    if len(canonical(payload)) > MAX_SEED:
         raise TooLarge(
             f"What had finished before {path[:200]} is too much to take over",
             path=("fromPath",),
             remedy="Begin at an earlier step, or repeat the whole.",
         )
-    return replace(new, events=(begins, Event(seq=2, kind=EventKind.SEEDED, at=now, payload=seeded)))
+    return Event(seq=2, kind=EventKind.SEEDED, at=now, payload=payload)
 
 
 def _path(request: RetryRequest, state: State) -> str | None:

@@ -180,6 +180,7 @@ def _as_started(new: NewExecution) -> Execution:
         environment=new.environment or DEFAULT,
         split_id=new.split_id,
         test=new.test,
+        trial_of=new.trial_of,
     )
 
 

@@ -25,6 +25,8 @@ BranchId = NewType("BranchId", UUID)
 PublishRequestId = NewType("PublishRequestId", UUID)
 PromotionId = NewType("PromotionId", UUID)
 SplitId = NewType("SplitId", UUID)
+TestCaseId = NewType("TestCaseId", UUID)
+LoadRunId = NewType("LoadRunId", UUID)
 
 PREFIXES = (
     "tenant",
@@ -42,6 +44,8 @@ PREFIXES = (
     "stream",
     "publishrequest",
     "split",
+    "testcase",
+    "loadrun",
 )
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
+from uuid import UUID
 
 from domain.engine.events import Event
 from domain.ids import ExecutionId, SplitId, TenantId, TriggerId, VersionId, WorkerId, WorkflowId
@@ -40,6 +41,7 @@ class NewExecution:
     `triggered_by` is the actor's TypeID. `root_of`: the first execution of a chain of retries. `owner`: the worker it
     is begun for; nobody else may claim it as long as that one lives. `parent_id`, `parent_path`: the execution and the
     step that began it. `start_at`: nobody begins it before. `test`: it runs in test mode.
+    `trial_of`: the saved test case or the load run it is a trial of.
     """
 
     id: ExecutionId
@@ -62,6 +64,7 @@ class NewExecution:
     start_at: datetime | None = None
     environment: str | None = None
     split_id: SplitId | None = None
+    trial_of: UUID | None = None
 
 
 class StartStatus(StrEnum):

@@ -1,6 +1,6 @@
 """What can be wrong with a test of a workflow before it begins."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from domain.errors import Invalid
 from domain.expressions import ExpressionError, compile_expression
@@ -14,6 +14,8 @@ MAX_BYTES = 1024 * 1024
 """A trial travels in its execution's first event and in every snapshot."""
 MAX_ASSERTIONS = 100
 
+Path = tuple[str, ...]
+
 
 def check_trial(trial: Trial, graph: Graph, *path: str) -> None:
     """Raises Invalid for a node that is not in the graph, an unknown output, an expression that is none; TooLarge.
@@ -21,50 +23,57 @@ def check_trial(trial: Trial, graph: Graph, *path: str) -> None:
     What is behind a `call/` is not looked at: which workflow it calls is known when it does. `path` leads to the trial.
     """
     checked(trial_to_json(trial), *path, most=MAX_BYTES)
+    for problem in problems(trial, graph, *path):
+        raise problem
+
+
+def problems(trial: Trial, graph: Graph, *path: str) -> Iterator[Invalid]:
+    """Everything that `check_trial` refuses but the size, one by one."""
     known = _outputs(graph)
     for at, point in enumerate(trial.breakpoints):
-        _refuse_unknown(point.node, known, (*path, "breakpoints", str(at), "node"))
+        yield from _unknown(point.node, known, (*path, "breakpoints", str(at), "node"))
     for node, pin in trial.pins.items():
-        _refuse_unknown(node, known, (*path, "pins", node))
-        _refuse_handle(node, pin, known, (*path, "pins", node, "handle"))
+        yield from _unknown(node, known, (*path, "pins", node))
+        yield from _wrong_handle(node, pin, known, (*path, "pins", node, "handle"))
     for node in sorted(trial.effects):
-        _refuse_unknown(node, known, (*path, "effects", node))
+        yield from _unknown(node, known, (*path, "effects", node))
     for node in trial.expected:
-        _refuse_expected(node, known, (*path, "expected", node))
+        yield from _wrong_expected(node, known, (*path, "expected", node))
     if not trial.status.terminal:
-        raise Invalid("An execution ends COMPLETED, FAILED or CANCELLED", path=(*path, "status"))
+        yield Invalid("An execution ends COMPLETED, FAILED or CANCELLED", path=(*path, "status"))
     if len(trial.assertions) > MAX_ASSERTIONS:
-        raise Invalid(f"There are at most {MAX_ASSERTIONS} assertions", path=(*path, "assertions"))
-    for at, source in enumerate(trial.assertions):
-        _refuse_expression(source, (*path, "assertions", str(at)))
+        yield Invalid(f"There are at most {MAX_ASSERTIONS} assertions", path=(*path, "assertions"))
+    for at, source in enumerate(trial.assertions[:MAX_ASSERTIONS]):
+        yield from _no_expression(source, (*path, "assertions", str(at)))
 
 
-def _refuse_unknown(name: str, known: Mapping[str, frozenset[str]], path: tuple[str, ...]) -> None:
+def _unknown(name: str, known: Mapping[str, frozenset[str]], path: Path) -> Iterator[Invalid]:
     own = name.partition(CALLED)[0]
     if own not in known:
         remedy = did_you_mean(own, known)
-        raise Invalid(f"The workflow has no node {own[:200]!r}", path=path, remedy=remedy)
+        yield Invalid(f"The workflow has no node {own[:200]!r}", path=path, remedy=remedy)
 
 
-def _refuse_handle(name: str, pin: Pin, known: Mapping[str, frozenset[str]], path: tuple[str, ...]) -> None:
+def _wrong_handle(name: str, pin: Pin, known: Mapping[str, frozenset[str]], path: Path) -> Iterator[Invalid]:
     if pin.handle is None or name not in known or pin.handle in known[name]:
         return
     taken = ", ".join(sorted(known[name]))
-    raise Invalid(f"No edge leaves {name!r} by {pin.handle[:100]!r}", path=path, remedy=f"Give one of {taken}.")
+    yield Invalid(f"No edge leaves {name!r} by {pin.handle[:100]!r}", path=path, remedy=f"Give one of {taken}.")
 
 
-def _refuse_expected(name: str, known: Mapping[str, frozenset[str]], path: tuple[str, ...]) -> None:
+def _wrong_expected(name: str, known: Mapping[str, frozenset[str]], path: Path) -> Iterator[Invalid]:
     if CALLED in name:
         remedy = "Expect the output of the node that calls it."
-        raise Invalid("Expected outputs are those of the workflow's own nodes", path=path, remedy=remedy)
-    _refuse_unknown(node_name(name), known, path)
+        yield Invalid("Expected outputs are those of the workflow's own nodes", path=path, remedy=remedy)
+        return
+    yield from _unknown(node_name(name), known, path)
 
 
-def _refuse_expression(source: str, path: tuple[str, ...]) -> None:
+def _no_expression(source: str, path: Path) -> Iterator[Invalid]:
     try:
         compile_expression(source)
     except ExpressionError as error:
-        raise Invalid(f"The assertion is no expression: {error.message}", path=path) from error
+        yield Invalid(f"The assertion is no expression: {error.message}", path=path)
 
 
 def _outputs(graph: Graph) -> dict[str, frozenset[str]]:

@@ -255,7 +255,8 @@ class StepRunner:
         if isinstance(outcome, Failed):
             seen["error"] = scope["error"] = outcome.as_json()
         view = {**as_object(scope["steps"]), step.node: seen}
-        local = {**scope, "input": output, "steps": view}
+        variables = {**as_object(scope["vars"]), **(outcome.variables if isinstance(outcome, Completed) else {})}
+        local = {**scope, "input": output, "steps": view, "vars": variables}
         decisions: dict[str, JSON] = {}
         for edge in edges:
             expression = conditions[edge.index]

@@ -17,6 +17,7 @@ from db.models.publishing import PublishRequest, PublishRule
 from db.models.streams import Stream, StreamMessage
 from db.models.tasks import Task, TaskEntry
 from db.models.tenants import Tenant
+from db.models.testcases import LoadRun, TestCase
 from db.models.triggers import Trigger
 from db.models.versions import WorkflowVersion
 from db.models.workers import Worker
@@ -38,6 +39,7 @@ __all__ = [
     "File",
     "FileLeftover",
     "FileUsage",
+    "LoadRun",
     "LockRequest",
     "Membership",
     "Promotion",
@@ -50,6 +52,7 @@ __all__ = [
     "TaskEntry",
     "Tenant",
     "TenantLimit",
+    "TestCase",
     "Trigger",
     "WakeUp",
     "Worker",

@@ -12,7 +12,8 @@ class Execution(Model):
     """Partitioned by `id`. `wants_owner`: there is something to do and nobody to do it.
 
     `held`: it may not begin before a limit has room for it; `admitted_at`: when one had, null for what has no limit.
-    `environment`: null for the default one; `split_id`: what has chosen its version.
+    `environment`: null for the default one; `split_id`: what has chosen its version. `trial_of`: a test case or a load
+    run, no foreign key.
     """
 
     id = fields.UUIDField(primary_key=True, default=None)
@@ -43,6 +44,7 @@ class Execution(Model):
     environment = fields.CharField(max_length=63, null=True)
     split_id = fields.UUIDField(null=True)
     test = fields.BooleanField(default=False, db_default=False)
+    trial_of = fields.UUIDField(null=True)
 
     class Meta(Model.Meta):
         table = "execution"

@@ -56,11 +56,17 @@ def _pop_until(stack: list[str], on_stack: set[str], node: str) -> frozenset[str
     return frozenset(component)
 
 
-def back_edges(successors: Successors, entries: Sequence[str]) -> frozenset[int]:
-    """The edges that lead back to a node still being explored, depth first from the entries in document order.
+def back_edges(successors: Successors, entries: Sequence[str], bounded: frozenset[int] = frozenset()) -> frozenset[int]:
+    """The edges that close the cycles: without them the graph is acyclic, whatever the entries.
 
-    Without them the graph is acyclic, whatever the entries.
+    First the `bounded` ones, whose drawer has said how often they are taken, as far as what they lead to is reached
+    without them too; then those that lead back to a node still being explored, depth first from the entries in
+    document order.
     """
+    meant = _closing(successors, entries, bounded)
+    if meant:
+        rest = {node: [pair for pair in pairs if pair[0] not in meant] for node, pairs in successors.items()}
+        return meant | back_edges(rest, entries)
     closing: set[int] = set()
     done: set[str] = set()
     for root in (*entries, *successors):
@@ -83,6 +89,24 @@ def back_edges(successors: Successors, entries: Sequence[str]) -> frozenset[int]
                 open_nodes.add(target)
                 work.append((target, 0))
     return frozenset(closing)
+
+
+def _closing(successors: Successors, entries: Sequence[str], bounded: frozenset[int]) -> frozenset[int]:
+    """Those of the bounded edges that lie on a cycle and are not the way into it."""
+    if not bounded:
+        return frozenset()
+    lying = {node: number for number, cycle in enumerate(components(successors)) for node in cycle}
+    inside = {
+        edge: target
+        for node, pairs in successors.items()
+        for edge, target in pairs
+        if edge in bounded and node in lying and lying[node] == lying.get(target)
+    }
+    rest = {node: [pair for pair in pairs if pair[0] not in inside] for node, pairs in successors.items()}
+    seen: set[str] = set()
+    for entry in entries:
+        seen |= reachable(rest, entry)
+    return frozenset(edge for edge, target in inside.items() if target in seen)
 
 
 def reachable(successors: Successors, start: str, *, within: frozenset[str] | None = None) -> frozenset[str]:

@@ -304,6 +304,7 @@ def _again(frame: Frame, edge: PlannedEdge, source: str) -> None:
         return
     for path in _open_steps(frame, edge.redo):
         frame.draft.cancel(path, frame.at)
+    spent = {name for name in edge.redo if name in scope.fired}
     for name in edge.redo:
         scope.fired.pop(name, None)
         for outgoing in frame.plan.nodes[name].outgoing:
@@ -311,7 +312,7 @@ def _again(frame: Frame, edge: PlannedEdge, source: str) -> None:
                 scope.edges.pop(outgoing.index, None)
     for name in edge.redo:
         settled = [scope.edges[index] for index in frame.plan.nodes[name].incoming if index in scope.edges]
-        taken = sum(path is not None for path in settled)
+        taken = 0 if name in spent else sum(path is not None for path in settled)  # what ran has used them up
         scope.arrived[name] = (taken, len(settled) - taken)
     _activate(frame, edge.edge.target, (edge,), source)
 

@@ -109,7 +109,8 @@ def _plan(graph: Graph, definition: Definition, kinds: Mapping[str, NodeKind], *
     for index, edge in enumerate(graph.edges):
         successors[edge.source].append((index, edge.target))
     entries = tuple(node.id for node in graph.nodes if kinds[node.kind].entry)
-    closing = back_edges(successors, entries)
+    bounded = frozenset(index for index, edge in enumerate(graph.edges) if edge.max_iterations is not None)
+    closing = back_edges(successors, entries, bounded)
     cycles = components(successors)
     edges = _plan_edges(graph.edges, successors, closing, cycles)
     outgoing: dict[str, list[PlannedEdge]] = defaultdict(list)

@@ -21,10 +21,13 @@ def entering(plan: Plan, draft: Draft | State, step: StepState) -> JSON:
 
 
 def seen_steps(draft: Draft | State, step: StepState) -> JSON:
-    """`steps` of its expressions: those of its own pass hide those of the passes around it."""
+    """`steps` of its expressions: those of its own pass hide those of the passes around it.
+
+    A mapping of its own: an output may be all of it, and must not change when further steps are over.
+    """
     scope = draft.scopes[step.scope]
     if scope.prefix == ROOT:
-        return scope.view
+        return dict(scope.view)
     views = [scope.view]
     while scope.owner is not None:
         scope = draft.scopes[draft.steps[scope.owner].scope]
@@ -41,7 +44,7 @@ def seen_by(plan: Plan, draft: Draft | State, step: StepState) -> dict[str, JSON
         "input": entering(plan, draft, step),
         "trigger": draft.input,
         "steps": seen_steps(draft, step),
-        "vars": draft.vars,
+        "vars": dict(draft.vars),
         "error": step_error(draft.steps, step.path),
     }
     if step.undoes is not None and draft.undoing is not None:

@@ -75,11 +75,9 @@ def evaluate(expression: Expression, scope: Scope) -> JSON:
 
 
 def _compile(source: str) -> Expression:
-    names = plain_path(source)
-    if names:
-        base = Name(names[0])
-        node = Chain(base, [Link(Literal(key), False) for key in names[1:]]) if len(names) > 1 else base
-        return Expression(source=source, native=True, paths=frozenset((names,)), run=_result(node))
+    path = plain_path(source)
+    if path:
+        return Expression(source=source, native=True, paths=frozenset((path,)), run=_plain(path))
     tokens = tokenize(source)
     if tokens[0].kind is Kind.END:
         raise ExpressionError("The expression is empty", position=0, source=source)
@@ -107,6 +105,32 @@ def _result(node: Node) -> Callable[[Scope], JSON]:
         return _path(node.base.name, node)
     run = _closure(node)
     return lambda scope: to_json(run(scope))
+
+
+def _plain(path: Sequence[str]) -> Callable[[Scope], JSON]:
+    """What `_result` makes of a name and keys, but for what is hardly ever needed, which is made when it is."""
+    root, names = path[0], path[1:]
+    if not OBJECT_NAMES.isdisjoint(names):
+        return _result(_chain(path))
+    whole: list[Callable[[Scope], JSON]] = []
+
+    def run(scope: Scope) -> JSON:
+        try:
+            value = scope[root]
+            for name in names:
+                value = cast("Mapping[str, JSON]", value)[name]
+        except (KeyError, TypeError):
+            if not whole:
+                whole.append(_result(_chain(path)))
+            return whole[0](scope)
+        return value
+
+    return run
+
+
+def _chain(path: Sequence[str]) -> Node:
+    base = Name(path[0])
+    return Chain(base, [Link(Literal(key), False) for key in path[1:]]) if len(path) > 1 else base
 
 
 def _path(root: str, node: Chain) -> Callable[[Scope], JSON]:

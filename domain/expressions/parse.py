@@ -28,6 +28,8 @@ _PRECEDENCE: Final = {
     "??": 1, "||": 1, "&&": 2, "==": 3, "!=": 3, "===": 3, "!==": 3, "<": 4, "<=": 4, ">": 4, ">=": 4, "in": 4,
     "+": 5, "-": 5, "*": 6, "/": 6, "%": 6, "**": 7,
 }  # fmt: skip
+_PUNCTUATOR, _WORD = Kind.PUNCTUATOR, Kind.NAME
+_NOT_MIXED: Final = frozenset({"**", "??", "&&", "||"})
 _PREFIXES: Final = frozenset({"-", "+", "!", "typeof"})
 _NEVER_FIRST: Final = frozenset(_PRECEDENCE) - {"+", "-", "/", "<", "in"} | {"?", ".", "?."}
 _CONSTANTS: Final[dict[str, Value]] = {
@@ -115,6 +117,8 @@ class _Parser:
         return Fold(first, rest) if rest else first
 
     def _refuse_mixture(self, token: Token, start: Token, rest: Sequence[tuple[str, Node]]) -> None:
+        if token.text not in _NOT_MIXED:
+            return
         before = {operator for operator, _ in rest}
         if token.text == "**" and not rest and start.text in _PREFIXES and start.kind is not Kind.STRING:
             self._fail("Put brackets around what stands left of '**'", token)
@@ -133,8 +137,12 @@ class _Parser:
     def _chain(self) -> Node:
         base = self._primary()
         links: list[Link] = []
+        tokens = self._tokens
         while True:
-            if self._accept("."):
+            if tokens[self._index].text == "." and tokens[self._index + 1].kind is _WORD:
+                links.append(Link(Literal(tokens[self._index + 1].text), False))  # by far the most frequent
+                self._index += 2
+            elif self._accept("."):
                 links.append(Link(self._property(), False))
             elif self._accept("?."):
                 key = self._index_key() if self._accept("[") else self._property()
@@ -276,13 +284,15 @@ class _Parser:
     def _operator(self) -> str:
         """The next token if it is a punctuator or word, which no string literal can be mistaken for."""
         token = self._tokens[self._index]
-        return token.text if token.kind in (Kind.PUNCTUATOR, Kind.NAME) else ""
+        return token.text if token.kind is _PUNCTUATOR or token.kind is _WORD else ""
 
     def _next(self) -> Token:
         token = self._tokens[self._index]
-        if token.kind is Kind.UNSURE:
+        if token.kind is _WORD or token.kind is _PUNCTUATOR:
+            self._index += 1
+        elif token.kind is Kind.UNSURE:
             raise Beyond
-        if token.kind is not Kind.END:
+        elif token.kind is not Kind.END:
             self._index += 1
         return token
 

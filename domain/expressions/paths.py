@@ -40,7 +40,8 @@ def read_paths(node: Node) -> Iterator[tuple[str, ...]]:
             else:
                 yield from read_paths(base)
             for key in keys:
-                yield from read_paths(key)
+                if not isinstance(key, Literal):
+                    yield from read_paths(key)
         case Unary(_, operand):
             yield from read_paths(operand)
         case Call(_, arguments):

@@ -8,7 +8,7 @@ from domain.addresses import why_not_public
 from domain.errors import Finding
 from domain.json import as_list
 from domain.validation.codes import found
-from domain.validation.leaves import Leaf
+from domain.validation.leaves import Leaf, plain
 from domain.validation.views import Config, GraphView
 
 _URL: Final = re.compile(r"^\s*(?:https?|wss?|ftps?):[\\/]{1,3}([^\\/?#]*)", re.IGNORECASE)
@@ -84,7 +84,7 @@ def _private(config: Config, path: tuple[str, ...], host: str, reason: str) -> F
 
 
 def _unverified(leaf: Leaf) -> bool:
-    name = leaf.key.replace("_", "").replace("-", "").lower()
+    name = plain(leaf.key)
     if name in _CHECKS:
         return leaf.value is False or leaf.value == "false"
     if name in _PASSES:

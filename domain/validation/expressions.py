@@ -5,7 +5,8 @@ may hold `{{ }}`.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from domain.conditions import Condition, InvalidCondition, expressions_of, parse_condition
 from domain.errors import Finding
@@ -19,24 +20,22 @@ from domain.validation.schemas import did_you_mean
 __all__ = ["MARK", "NAMES", "ExpressionCheck", "Place", "Use", "marked_fields"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class Place(NamedTuple):
     """Where an expression stands: inside a node, or inside the document when there is no node.
 
     `own`: the names it sees beside the usual ones. `config`: how the kind describes the place, in a config.
     """
 
-    node_id: str | None = None
     path: tuple[str, ...]
+    node_id: str | None = None
     own: frozenset[str] = frozenset()
     config: Field | None = None
 
     def below(self, key: str, config: Field | None = None) -> "Place":
-        return Place(node_id=self.node_id, path=(*self.path, key), own=self.own, config=config)
+        return Place((*self.path, key), self.node_id, self.own, config)
 
 
-@dataclass(frozen=True, slots=True)
-class Use:
+class Use(NamedTuple):
     """An expression where it is used. `alone`: its value is the value of the whole field, with its type."""
 
     expression: Expression
@@ -66,7 +65,9 @@ class ExpressionCheck:
         fields = fields_of(schema)
         for key, value in config.items():
             described = fields.member(key)
-            place = Place(node_id=node_id, path=(*within, "config", key), own=names, config=described)
+            if not described.raw and _is_plain(value):
+                continue
+            place = Place((*within, "config", key), node_id, names, described)
             if described.raw:
                 self._described(value, described, place)
             else:
@@ -94,7 +95,7 @@ class ExpressionCheck:
             condition = parse_condition(value)
         except InvalidCondition as error:
             for problem in error.problems:
-                inside = replace(place, path=(*place.path, *problem.path))
+                inside = place._replace(path=(*place.path, *problem.path))
                 self._bad(problem.message, problem.position, problem.remedy, inside)
         else:
             self.conditions.append((condition, place))
@@ -120,7 +121,7 @@ class ExpressionCheck:
 
     def _described(self, value: JSON, described: Field, place: Place) -> None:
         own = place.own | described.names if described.names else place.own
-        place = Place(node_id=place.node_id, path=place.path, own=own, config=described)
+        place = Place(place.path, place.node_id, own, described)
         match described.mark:
             case "liquid" | "graph" | "source":
                 return

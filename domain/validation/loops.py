@@ -27,11 +27,15 @@ class Rounds:
     at_once: int = 1
 
 
+_ONCE: Final = Rounds(count=1)
+
+
 def findings(view: GraphView) -> Iterator[Finding]:
     for node in view.nodes.values():
         if node.kind == "loop":
             yield from _loop(node)
-        yield from _many_steps(view, node)
+        if node.kind == "loop" or node.each is not None:
+            yield from _many_steps(view, node)
     yield from _wide(view)
     for at, edge in view.edges:
         if edge.max_iterations is not None and edge.max_iterations > MOST_PASSES:
@@ -47,7 +51,7 @@ def rounds_of(node: Node) -> Rounds:
         items = described.get("items") if described else node.each
         return Rounds(count=_length(items), at_once=_whole(described.get("concurrency")) or 1)
     if node.kind != "loop":
-        return Rounds(count=1)
+        return _ONCE
     config = node.config
     known = _whole(config.get("times")) if config.get("type") == "for" else _length(config.get("items"))
     count = known if known is not None else _whole(config.get("maxIterations"))
@@ -129,8 +133,11 @@ def _concurrency(node: Node, own: int) -> tuple[str, ...]:
 
 def _ways(view: GraphView, node: Node) -> int:
     """How many edges may be taken together when the node is done."""
+    outgoing = view.outgoing.get(node.id, ())
+    if len(outgoing) < 2:
+        return 1
     by_handle: dict[str, int] = {}
-    for edge in view.outgoing.get(node.id, ()):
+    for edge in outgoing:
         if edge.source_handle != ERROR:
             by_handle[edge.source_handle] = by_handle.get(edge.source_handle, 0) + 1
     kind = view.kinds.get(node.kind)

@@ -7,13 +7,14 @@ import math
 import re
 from collections import Counter
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any, Final
 
 import re2
 
 from domain.errors import Finding
 from domain.validation.codes import found
-from domain.validation.leaves import Leaf, leaves
+from domain.validation.leaves import Leaf, leaves, plain
 from domain.validation.views import GraphView
 
 _re2: Any = re2  # an extension module without type information
@@ -26,7 +27,6 @@ _NAMES: Final = re.compile(
 """Under such a name any text is a secret."""
 _HINTS: Final = re.compile(r"(?:secret|token|credentials?|authorization|cookie|auth|apikeyid|signature)s?$")
 """Under such a name a text is one when it looks random."""
-_BESIDE: Final = re.compile(r"[^a-z0-9]")
 _SCHEME: Final = re.compile(r"^\s*(?:bearer|basic|token|apikey|digest|negotiate)\s+([^\s{][^{]{5,})$", re.IGNORECASE)
 _PLACEHOLDER: Final = re.compile(
     r"\s*(?:[x*•.#_-]+|<.*>|\[.*\]|\$\{.*\}|\$[A-Z_]+|your[-_ ].*|todo|none|null|redacted|masked|placeholder)\s*",
@@ -92,15 +92,24 @@ def kind_of_secret(leaf: Leaf) -> str | None:
     form = _FORM.search(text[:_LONGEST]) if len(text) >= 12 and _TELLING.search(text, 0, _LONGEST) else None
     if form is not None:
         return _FORMS[form.lastgroup][0]
-    name = _BESIDE.sub("", leaf.key.lower())
-    if "{{" in text or not (_NAMES.search(name) or _HINTS.search(name)) or _PLACEHOLDER.fullmatch(text):
+    name = plain(leaf.key)
+    promise = _promise(name)
+    if promise is None or "{{" in text or _PLACEHOLDER.fullmatch(text):
         return None
-    if _NAMES.search(name):
+    if promise:
         return "a secret, by its name"
     scheme = _SCHEME.match(text)
     if scheme is not None and name.endswith("authorization"):
         return "credentials"
     return "a secret, by its name and its look" if _looks_random(scheme[1] if scheme else text) else None
+
+
+@lru_cache(maxsize=2048)
+def _promise(name: str) -> bool | None:
+    """Whether what stands under this name is surely a secret, or (False) perhaps one."""
+    if _NAMES.search(name):
+        return True
+    return False if _HINTS.search(name) else None
 
 
 def _looks_random(text: str) -> bool:

@@ -61,7 +61,7 @@ FAILS = graph(
 async def created(caller: Caller, graph: dict[str, Any] | None = None, name: str = "Adding", **more: object) -> str:
     """The id of a new draft."""
     answer = await caller.data(CREATE, input={"name": name, "graph": graph or ADDS, **more})
-    assert answer["workflowCreate"]["errors"] == []
+    assert answer["workflowCreate"]["errors"] == [], answer["workflowCreate"]["errors"]
     return answer["workflowCreate"]["workflow"]["id"]
 
 

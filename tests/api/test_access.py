@@ -24,6 +24,7 @@ QUERIES = [
     ("query ($w: ID!) { workflow(id: $w) { id triggers { id } versions { totalCount } } }", READERS),
     ("{ executions { totalCount } }", READERS),
     ("query ($e: ID!) { execution(id: $e) { id } }", READERS),
+    ("query ($w: ID!) { workflow(id: $w) { statistics { total } } }", READERS),
     ("{ nodeKinds { name } }", READERS),
     ('{ expressionEvaluate(expression: "1") { value } }', READERS),
     ('{ schedulePreview(cron: "0 0 * * *", timeZone: "UTC") }', READERS),
@@ -50,6 +51,7 @@ MUTATIONS = [
     ("executionContinue(id: $e)", STARTERS),
     ('stepSkip(executionId: $e, path: "start")', STARTERS),
     ('signalSend(executionId: $e, name: "go")', STARTERS),
+    ('executionSetVariable(executionId: $e, name: "rate", value: 1)', STARTERS),
 ]
 
 

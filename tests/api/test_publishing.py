@@ -47,9 +47,9 @@ async def bob(api: Application, http: httpx.AsyncClient, developer: Caller) -> P
 
 
 @pytest.fixture
-async def guarded(api: Application, http: httpx.AsyncClient, ada: Person) -> str:
+async def guarded(engine_pool: EnginePool, http: httpx.AsyncClient, ada: Person) -> str:
     """Ada's draft of a workflow that two people publish."""
-    admin = await new_person(api, http, ada.tenant, Role.ADMIN)
+    admin = await new_caller(engine_pool, http, ada.tenant, Role.ADMIN)
     workflow_id = await created(ada, says("one"))
     assert (await run(admin, RULE, id=workflow_id, needs=True))["errors"] == []
     return workflow_id
@@ -105,15 +105,6 @@ async def test_publishing_asks_another_person_and_their_approval_publishes(
         "errors": [],
     }
     assert len(content_hash) == 64
-
-
-async def test_without_a_rule_one_person_publishes(ada: Person) -> None:
-    payload = await run(ada, PUBLISH, id=await created(ada, says("one")))
-
-    assert (payload["version"], payload["request"]) == (
-        {"number": 1, "publishedBy": ada.id, "approvedBy": None},
-        None,
-    )
 
 
 async def test_nobody_approves_or_declines_their_own_change_whoever_asked(
@@ -301,48 +292,6 @@ async def test_what_is_not_published_cannot_be_rolled_back_to(ada: Person, guard
     refused = await run(ada, ROLLBACK, id=guarded, version=1)
 
     assert told(refused) == [("NotFoundError", ["version"])]
-
-
-async def test_a_workflow_follows_its_tenant_unless_it_says_otherwise(
-    api: Application, http: httpx.AsyncClient, ada: Person
-) -> None:
-    admin = await new_person(api, http, ada.tenant, Role.ADMIN)
-    workflow_id = await created(ada, says("one"))
-    read = """query ($id: ID!) { publishRule { needsApproval tenant }
-                workflow(id: $id) { publishRule { needsApproval workflow tenant } } }"""
-
-    said = [
-        (await run(admin, TENANT_RULE, needs=True))["rule"],
-        (await run(admin, RULE, id=workflow_id, needs=False))["rule"],
-        (await run(admin, RULE, id=workflow_id, needs=None))["rule"],
-    ]
-    shown = await ada.data(read, id=workflow_id)
-    payload = await run(ada, PUBLISH, id=workflow_id)
-
-    assert said == [
-        {"needsApproval": True, "workflow": None, "tenant": True},
-        {"needsApproval": False, "workflow": False, "tenant": True},
-        {"needsApproval": True, "workflow": None, "tenant": True},
-    ]
-    assert shown == {
-        "publishRule": {"needsApproval": True, "tenant": True},
-        "workflow": {"publishRule": {"needsApproval": True, "workflow": None, "tenant": True}},
-    }
-    assert payload["request"]["status"] == "OPEN"
-
-
-async def test_one_persons_publishing_after_the_rule_was_lifted_makes_the_request_void(
-    api: Application, http: httpx.AsyncClient, ada: Person, guarded: str
-) -> None:
-    admin = await new_person(api, http, ada.tenant, Role.ADMIN)
-    request = await asked(ada, guarded)
-    await run(admin, RULE, id=guarded, needs=False)
-
-    published = await run(ada, PUBLISH, id=guarded)
-
-    assert published["version"]["number"] == 1
-    read = await ada.data("query ($id: ID!) { publishRequest(id: $id) { status } }", id=request)
-    assert read == {"publishRequest": {"status": "VOID"}}
 
 
 async def test_a_request_shows_what_it_would_change(ada: Person, bob: Person, guarded: str) -> None:

@@ -221,3 +221,25 @@ async def test_variables_changed_by_hand_are_taken_over(developer: Caller) -> No
 
     over = await until(developer, again["id"], "FAILED")
     assert (over["variables"]["rate"], over["error"]["message"]) == (2, "2")
+
+
+async def test_an_input_that_no_step_would_get_is_refused(developer: Caller) -> None:
+    body = {"nodes": [{"id": "price", "kind": "set", "config": {"values": {"priced": 1}}}]}
+    nodes = graph(
+        {"id": "lines", "kind": "loop", "config": {"items": [1], "body": body}},
+        {"id": "count", "kind": "set", "config": {"values": {"passes": "{{ (vars.passes || 0) + 1 }}"}}},
+        {"id": "more", "kind": "if", "config": {"condition": "{{ vars.passes < 2 }}"}},
+        {"id": "done", "kind": "end"},
+        edges=("start > lines", "lines > count", "count > more", "more.true > lines", "more.false > done"),
+    )
+    nodes["edges"][3]["maxIterations"] = 5
+    first = await finished(developer, await published(developer, nodes))
+    assert "lines#2[0].price" in await outcomes(developer, first["id"])
+
+    refused = await wish(developer, "retry with", first["id"], from_="lines#2[0].price", value=1)
+    again = await granted(developer, "retry", first["id"], from_="lines#2[0].price")
+
+    (error,) = refused["errors"]
+    assert (error["path"], error["remedy"]) == (["input"], "Leave the input out, or edit that of lines#2.")
+    await until(developer, again["id"], "COMPLETED")
+    assert (await outcomes(developer, again["id"]))[0] == "lines[0].price", "it begins with the container"

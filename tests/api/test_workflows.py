@@ -300,7 +300,14 @@ async def test_an_imported_document_becomes_a_draft_with_its_triggers_and_a_repo
             ],
         },
         "report": {
-            "findings": [{"severity": "WARNING", "code": "TRIGGER_NOT_MADE", "path": ["triggers", "1", "type"]}]
+            "findings": [
+                {
+                    "severity": "WARNING",
+                    "code": "WEBHOOK_WITHOUT_AUTHENTICATION",
+                    "path": ["triggers", "0", "authentication"],
+                },
+                {"severity": "WARNING", "code": "TRIGGER_NOT_MADE", "path": ["triggers", "1", "type"]},
+            ]
         },
         "errors": [],
     }

@@ -17,7 +17,7 @@ from db.service_connections import ServiceConnections
 from db.service_connections_step import StepConnections
 from domain import connections, connections_used
 from domain.connections import ConnectionFilter, ConnectionNameTaken, SavedConnection, StaleConnection, place
-from domain.errors import NotFound, Severity
+from domain.errors import NotFound, Severity, ValidationLevel
 from domain.graphs import Definition, Graph, Node
 from domain.ids import ConnectionId, TenantId, encode
 from domain.json import JSON
@@ -335,13 +335,55 @@ async def test_a_workflow_is_warned_of_connections_that_are_not_there(
         Node(id="each", kind="loop", config={"type": "for", "times": 2, "body": {"nodes": [inner]}}),
         Node(id="data", kind="http", config={"url": "/", "connection": "a\x00b", "body": {"nodes": [inner]}}),
         Node(id="other", kind="set", config={"connection": "None"}),
+        Node(
+            id="undone",
+            kind="set",
+            compensation={"kind": "http", "config": {"url": "/", "connection": "None"}},
+        ),
     ]
 
     with tenant_scope(tenant):
         store = ServiceConnections(tenant, KEYS)
         found = await connections_used.findings(Definition(graph=Graph(nodes=tuple(nodes))), CATALOG, store)
 
+    own, in_body = ("config", "connection"), ("config", "body", "nodes", "inner", "config", "connection")
     assert [(finding.node_id, finding.severity, finding.code, finding.path) for finding in found] == [
-        (node, Severity.WARNING, "NO_CONNECTION", ("config", "connection"))
-        for node in ("n3", "n4", "n5", "inner", "data")
+        *((node, Severity.WARNING, "WRONG_CONNECTION_TYPE", own) for node in ("n0", "n1")),
+        *((node, Severity.WARNING, "NO_CONNECTION", own) for node in ("n3", "n4", "n5")),
+        ("each", Severity.WARNING, "NO_CONNECTION", in_body),
+        ("data", Severity.WARNING, "NO_CONNECTION", own),
+        ("undone", Severity.WARNING, "NO_CONNECTION", ("compensation", "config", "connection")),
     ]
+    assert {finding.level for finding in found} == {ValidationLevel.SEMANTIC}
+
+
+async def test_a_workflow_is_warned_of_connections_that_its_nodes_cannot_use_or_that_trust_anybody(
+    tenant: TenantId,
+) -> None:
+    def mail(name: str, connection: str) -> Node:
+        return Node(id=name, kind="email", config={"connection": connection, "to": "a@example.com"})
+
+    with tenant_scope(tenant):
+        store = ServiceConnections(tenant, KEYS)
+        await store.insert(connection("Good"), {})
+        await store.insert(connection("Database", "postgresql"), {})
+        await store.insert(connection("Open", settings={"host": "mail.example.com", "tls": "none"}), {})
+        nodes = (mail("a", "Good"), mail("b", "Database"), mail("c", "Open"))
+        found = await connections_used.findings(Definition(graph=Graph(nodes=nodes)), CATALOG, store)
+
+    assert [(finding.node_id, finding.code, finding.message) for finding in found] == [
+        ("b", "WRONG_CONNECTION_TYPE", "The connection 'Database' is of type postgresql, which email nodes cannot use"),
+        ("c", "TLS_NOT_VERIFIED", "The connection 'Open' does not check the certificate of the other side"),
+    ]
+
+
+async def test_only_so_many_connections_of_a_workflow_are_looked_up(tenant: TenantId) -> None:
+    most = connections_used.MOST_LOOKED_UP
+    nodes = [
+        Node(id=f"n{at}", kind="http", config={"url": "/", "connection": f"None {at}"}) for at in range(most + 50)
+    ]
+    with tenant_scope(tenant):
+        store = ServiceConnections(tenant, KEYS)
+        found = await connections_used.findings(Definition(graph=Graph(nodes=tuple(nodes))), CATALOG, store)
+
+    assert [finding.node_id for finding in found] == [f"n{at}" for at in range(most)]

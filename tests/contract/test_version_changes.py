@@ -10,11 +10,12 @@ import uuid_utils.compat as uuid
 from app.clock import utc_now
 from db.claims import PostgresOwnership
 from db.connections import Connection
+from db.inbox import PostgresInbox
 from domain.engine.events import Event, EventKind
 from domain.engine.ports import ExecutionStatus, InboxKind
 from domain.formats.stored import definition_to_json
 from domain.graphs import Definition
-from domain.ids import ExecutionId, VersionId, WorkerId, encode
+from domain.ids import ExecutionId, VersionId, WorkerId, decode, encode
 from domain.inbox import Posted
 from domain.json import JSON, as_object
 from domain.versions import Version, content_hash
@@ -263,3 +264,63 @@ async def test_a_version_that_cannot_run_here_is_an_obstacle(engine: EngineRoom)
     assert event.payload["obstacles"] == [{"code": "UNRUNNABLE", "message": "its version is gone", "path": None}]
     await engine.signal(execution, "go")
     assert await engine.ending(execution) == Ending(status="COMPLETED", output="old")
+
+
+def looping(inside: str, last: str) -> Definition:
+    """One pass after another waits for `go`; the wait's node is called `inside`."""
+    body: JSON = {
+        "nodes": [
+            {"id": inside, "kind": "wait", "config": {"signal": "go"}},
+            {"id": "told", "kind": "set", "config": {"values": {"seen": "{{ input }}"}, "keepOnly": True}},
+        ],
+        "edges": [{"source": inside, "target": "told"}],
+    }
+    loop = step("loop", "loop", type="foreach", items=[1, 2], body=body)
+    return flow(loop, step("done", "end", output=last), "start > loop > done")
+
+
+async def test_in_the_midst_of_a_loop_what_comes_after_it_may_change_and_its_body_may_not(engine: EngineRoom) -> None:
+    published = await engine.publish(looping("ask", "old"))
+    execution = await engine.start(published)
+    await engine.signal(execution, "go", 1)
+    await engine.event(execution, EventKind.WAITING, "loop[1].ask")
+    await engine.let_go(execution)
+    other = await next_version(engine, published, looping("other", "x"))
+    newer = await next_version(engine, other, looping("ask", "{{ input }}"))
+
+    await migrate(engine, execution, other)
+    refused = await engine.event(execution, EventKind.VERSION_CHANGED)
+    await migrate(engine, execution, newer)
+    changed = await engine.event(execution, EventKind.VERSION_CHANGED, count=2)
+    await engine.let_go(execution)
+    await engine.signal(execution, "go", 2)
+
+    assert refused.payload["obstacles"] == [
+        {"code": "BODY_CHANGED", "message": "What loop runs for each element or pass has changed", "path": "loop"}
+    ]
+    assert changed.payload.get("obstacles") is None
+    assert await engine.ending(execution) == Ending(status="COMPLETED", output=[{"seen": 1}, {"seen": 2}])
+    waits = [each.path for each in await engine.log(execution) if each.kind is EventKind.WAITING]
+    assert waits == ["loop", "loop[0].ask", "loop[1].ask"], "no pass was begun again"
+
+
+async def test_one_that_waits_for_a_child_hears_of_its_end_in_the_new_version(engine: EngineRoom) -> None:
+    child = await engine.publish(OLD, name="Child of two versions")
+    call = step("call", "subworkflow", workflow="Child of two versions")
+    before = flow(call, step("done", "end", output="old"), "start > call > done")
+    after = flow(call, step("done", "end", output="{{ ['new', input] }}"), "start > call > done")
+    published = await engine.publish(before, child.tenant_id)
+    execution = await engine.start(published)
+    begun = await engine.event(execution, EventKind.CHILD_STARTED)
+    await engine.let_go(execution)
+    newer = await next_version(engine, published, after)
+
+    await migrate(engine, execution, newer)
+    await engine.event(execution, EventKind.VERSION_CHANGED)
+    below = ExecutionId(decode("execution", str(begun.payload["execution"])))
+    await PostgresInbox(engine.pool).post(
+        child.tenant_id, below, InboxKind.SIGNAL, "once", {"name": "go", "payload": None}
+    )
+    await engine.doorbell.ring(child.tenant_id, [below])
+
+    assert await engine.ending(execution) == Ending(status="COMPLETED", output=["new", "old"])

@@ -18,7 +18,14 @@ EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def _kind(
-    name: str, *, entry: bool = False, result: bool = False, merges: bool = False, handles: tuple[str, ...] = ("out",)
+    name: str,
+    *,
+    entry: bool = False,
+    result: bool = False,
+    merges: bool = False,
+    forks: bool = False,
+    body: bool = False,
+    handles: tuple[str, ...] = ("out",),
 ) -> NodeKind:
     return NodeKind(
         name=name,
@@ -30,6 +37,8 @@ def _kind(
         entry=entry,
         result=result,
         merges=merges,
+        forks=forks,
+        body=body,
     )
 
 
@@ -38,6 +47,9 @@ KINDS: Mapping[str, NodeKind] = {
     "step": _kind("step", handles=("out", "a", "b", "error")),
     "merge": _kind("merge", merges=True),
     "end": _kind("end", result=True, handles=()),
+    "fork": _kind("fork", forks=True, handles=("out", "a")),
+    "loop": _kind("loop", body=True, handles=("out", "error")),
+    "call": _kind("call", handles=("out", "error")),
 }
 
 
@@ -94,6 +106,8 @@ class World:
     log: list[Event] = field(default_factory=list[Event])
     ready: dict[str, RunStep | ResumeStep] = field(default_factory=dict[str, "RunStep | ResumeStep"])
     cancelled: list[str] = field(default_factory=list[str])
+    orphans: list[str] = field(default_factory=list[str])
+    """Children whose steps are no longer wanted."""
     finish: Finish | None = None
     history: list[State] = field(default_factory=list[State])
 
@@ -119,6 +133,8 @@ class World:
             case CancelStep():
                 self.ready.pop(command.path, None)
                 self.cancelled.append(command.path)
+                if command.child is not None:
+                    self.orphans.append(command.child)
             case Finish():
                 assert self.finish is None or self.finish == command
                 self.finish = command

@@ -1,4 +1,4 @@
-"""Validation of what a workflow means: references, order, variables, types, decisions; errors only where nothing runs."""
+"""Validation of what a workflow means: order, names, variables, types, decisions."""
 
 from dataclasses import replace
 
@@ -109,7 +109,7 @@ def test_what_undoes_a_step_may_read_whatever_has_run() -> None:
 
 def test_a_variable_is_declared_or_set_somewhere() -> None:
     sets = Node(id="s", kind="set", config={"values": {"seen": 1}})
-    deep = loop("loop", {"id": "deep", "kind": "set", "config": {"values": {"inner": 1}}})
+    deep = loop("loop", {"id": "deep", "kind": "set", "config": {"values": {"inner": 1}}}, items=[1])
     reads = log("r", "{{ vars.seen + vars.inner + vars.api + vars.apy }} {{ vars }}")
     definition = replace(of(sets, deep, reads), variables={"api": Variable()})
 

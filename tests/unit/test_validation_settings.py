@@ -31,16 +31,25 @@ from tests.unit.graph_world import found, log, of, only
         (replace(log("a"), timeout=-3), [("BAD_DURATION", "timeout")]),
         (replace(log("a"), join=JoinMode.N), [("BAD_JOIN", "join")]),
         (replace(log("a"), join=JoinMode.ANY), []),
-        (replace(log("a"), each="{{ input }}"), [("NOT_AVAILABLE", "each")]),
+        (replace(log("a"), each="{{ input }}"), []),
+        (replace(log("a"), each={"items": "{{ input }}", "concurrency": 0}), [("WRONG_SHAPE", "each.concurrency")]),
+        (replace(log("a"), each="all of them"), [("BAD_EACH", "each")]),
+        (replace(log("a"), cache={"ttl": 60, "key": "{{ input.id }}"}, lock={"name": "stock", "limit": 2}), []),
         (
-            replace(log("a"), cache=True, compensation="b"),
-            [("NOT_AVAILABLE", "cache"), ("NOT_AVAILABLE", "compensation")],
+            replace(log("a"), cache=True, lock="stock", compensation="b"),
+            [("WRONG_SHAPE", "lock"), ("WRONG_SHAPE", "cache"), ("WRONG_SHAPE", "compensation")],
         ),
+        (replace(log("a"), cache={"ttl": 0}), [("BAD_DURATION", "cache.ttl")]),
+        (replace(log("a"), lock={"name": "{{ ( }}", "timeout": -1}), [
+            ("BAD_DURATION", "lock.timeout"), ("BAD_EXPRESSION", "lock.name")
+        ]),
+        (Node(id="a", kind="merge", cache={"ttl": 60}), [("BAD_CACHE", "cache")]),
+        (replace(log("a"), at_most_once=True), [("BAD_AT_MOST_ONCE", "atMostOnce")]),
         (Node(id="a", kind="merge", join=JoinMode.ANY), [("BAD_JOIN", "join")]),
         (Node(id="a", kind="merge", config={"mode": "n", "n": 2}), [("BAD_JOIN", "config.n")]),
     ],
-)
-def test_retry_timeout_and_join_are_checked(node: Node, expected: list[tuple[str, str]]) -> None:
+)  # fmt: skip
+def test_what_any_node_may_carry_is_checked(node: Node, expected: list[tuple[str, str]]) -> None:
     assert found(of(node)) == [(code, "a", path) for code, path in expected]
 
 
@@ -60,8 +69,6 @@ def test_settings_are_checked() -> None:
         ("BAD_DURATION", None, "settings.timeout"),
         ("BAD_SETTING", None, "settings.concurrency.max"),
         ("BAD_SETTING", None, "settings.concurrency.perMinute"),
-        ("NOT_AVAILABLE", None, "settings.onError.strategy"),
-        ("NOT_AVAILABLE", None, "settings.onError.handler"),
     ]
 
 
