@@ -36,6 +36,7 @@ from db.files import Files, PostgresFiles
 from db.identity import Accounts, ApiKeys, RefreshTokens, Tenants
 from db.inbox import PostgresInbox
 from db.limits import Queues
+from db.load_runs import LoadRuns
 from db.log import Log, heads
 from db.placements import StartPlacements
 from db.promotions import Promotions
@@ -49,6 +50,7 @@ from db.statistics import ExecutionStatistics
 from db.streams import Streams
 from db.tasks import Tasks
 from db.tasks_answers import PostgresTaskAnswers
+from db.testcases import TestCases
 from db.triggers import Triggers
 from db.versions import Versions
 from db.workflows import Workflows
@@ -84,6 +86,7 @@ def stores_of(tenant_id: TenantId, *, keys: Keyring, tenant_concurrency: int | N
     branches = Branches(tenant_id)
     publish_requests = PublishRequests(tenant_id)
     tasks = Tasks(tenant_id)
+    testcases = TestCases(tenant_id)
     connections = ServiceConnections(tenant_id, keys)
     return Stores(
         workflows=workflows,
@@ -112,6 +115,9 @@ def stores_of(tenant_id: TenantId, *, keys: Keyring, tenant_concurrency: int | N
         file_rows=PostgresFiles(tenant_id, statements.fetch),
         tasks=tasks,
         task_writer=tasks,
+        testcases=testcases,
+        testcase_writer=testcases,
+        load_runs=LoadRuns(tenant_id),
     )
 
 

@@ -26,9 +26,11 @@ from db.claims import PostgresOwnership
 from db.connections import EnginePool, engine_pool
 from db.definitions import PostgresDefinitions
 from db.files import PostgresFiles, PostgresFileSweeping
+from db.inbox import PostgresInbox
 from db.journal import PostgresJournal
 from db.journal_relations import Touched
 from db.liveness import Heartbeat, PostgresLiveness
+from db.load_runs_feed import PostgresLoadFeeding
 from db.locks import PostgresLocks
 from db.log import EngineLogs
 from db.service_connections_step import StepConnections
@@ -49,6 +51,7 @@ from jobs.executor import Executor
 from jobs.failure_handlers import Handlers
 from jobs.file_sweeper import FileSweeper
 from jobs.grace import Grace
+from jobs.load_runs import LoadFeeder
 from jobs.mail import listen_for_mail
 from jobs.nodes.catalog import CATALOG
 from jobs.outgoing import Outgoing
@@ -117,7 +120,16 @@ async def running_engine(
         ownership = PostgresOwnership(pool, tenant_concurrency=most, bell=lambda: executor.ring())
         doorbell = ArqDoorbell(arq, options.queue)
         relatives = Relatives(lambda tenant, ids: executor.begun(tenant, ids, doorbell))
-        durable = _tee(_tee(_tee(publisher.committed, ownership.committed), relatives.committed), options.watch)
+        feeder = LoadFeeder(
+            PostgresLoadFeeding(pool, tenants_limited=most is not None),
+            doorbell=doorbell,
+            inbox=PostgresInbox(pool),
+            changes=publisher,
+            clock=utc_now,
+            ids=uuid.uuid7,
+        )
+        durable = _tee(_tee(_tee(publisher.committed, ownership.committed), relatives.committed), feeder.committed)
+        durable = _tee(durable, options.watch)
         touched = partial(_tell, relatives=relatives, tasks=publisher)
         journal = PostgresJournal(pool, on_committed=durable, on_touched=touched)
         journal.start()
@@ -180,6 +192,8 @@ async def running_engine(
             asyncio.create_task(_listening(arq, executor, options.queue)),
             asyncio.create_task(listen_for_mail(arq, executor.called)),
         ]
+        if options.only is None:
+            background.append(asyncio.create_task(feeder.run()))
         stack.push_async_callback(_stop, background)
         gc.collect()
         gc.freeze()

@@ -25,13 +25,13 @@ FROM unnest($1::uuid[], $2::int[]) AS mine (id, epoch)
 WHERE x.id = mine.id AND x.epoch = mine.epoch AND x.owner = $3
 """
 
-# Two statements, so that the second sees every message that was posted before the first had the row's lock.
+# Two statements, so that the second sees every message that was posted before the first had the row's lock. The rows are
+# locked by themselves: one that is joined and sorted may get lost when it was changed while its lock was waited for.
 _LOCK = """
-SELECT x.id
-FROM unnest($1::uuid[], $2::int[]) AS mine (id, epoch)
-JOIN execution AS x ON x.id = mine.id AND x.epoch = mine.epoch AND x.owner IS NOT NULL
-ORDER BY x.id
-FOR NO KEY UPDATE OF x
+WITH locked AS MATERIALIZED (
+    SELECT id, epoch FROM execution WHERE id = ANY ($1::uuid[]) AND owner IS NOT NULL ORDER BY id FOR NO KEY UPDATE
+)
+SELECT id FROM locked JOIN unnest($1::uuid[], $2::int[]) AS mine (id, epoch) USING (id, epoch)
 """
 _RELEASE = """
 WITH wish AS (

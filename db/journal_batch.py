@@ -10,8 +10,10 @@ from domain.ids import ExecutionId
 
 # All or nothing per execution. The row lock makes the fence exact: whoever claims an execution takes the same lock to
 # raise its epoch, so an append sees that or comes before it. The log's key is the second fence, and what makes
-# sending a batch again harmless. `NOT IN` because it is always hashed, where a join may become a nested loop over
-# thousands of rows: the plan is made once, before anybody knows how many there will be.
+# sending a batch again harmless. The rows are locked by themselves: one that is joined and sorted may get lost when it
+# was changed while its lock was waited for, since PostgreSQL then looks at the other side of the join again too.
+# `NOT IN` because it is always hashed, where a join may become a nested loop over thousands of rows: the plan is made
+# once, before anybody knows how many there will be.
 APPEND = """
 WITH event AS (
     SELECT * FROM unnest(

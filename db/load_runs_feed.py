@@ -48,7 +48,7 @@ class PostgresLoadFeeding:
                 row = await connection.fetchrow(_LOCK, tenant_id, run_id)
                 if row is None:
                     return Fed(finished=True)
-                return await self._fed(connection, tenant_id, load_run(row), ids, now)
+                return await self._fed(connection, tenant_id, load_run(dict(row)), ids, now)
 
     async def _fed(self, connection: "Connection", tenant_id: TenantId, run: LoadRun, ids: Ids, now: datetime) -> Fed:
         running = [ExecutionId(row["id"]) for row in await connection.fetch(_RUNNING, tenant_id, run.id)]
@@ -59,7 +59,8 @@ class PostgresLoadFeeding:
             await connection.execute(_BEGUN, tenant_id, run.id, len(new))
             return Fed(begun=new, later=wanted.later)
         if running:
-            return Fed(cancelled=running if run.cancelled_at is not None else (), later=wanted.later)
+            cancelled = running if run.cancelled_at is not None else ()
+            return Fed(cancelled=cancelled, cancelled_by=run.cancelled_by, later=wanted.later)
         if run.begun < run.count and run.cancelled_at is None:
             return Fed(later=wanted.later)
         report = await measured(tenant_id, run.id, run.created_at, fetch=connection.fetch)

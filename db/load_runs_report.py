@@ -31,7 +31,7 @@ SELECT extract(epoch FROM max(finished_at) - min(created_at))::double precision 
         ORDER BY greatest(0, 1000 * extract(epoch FROM started_at - created_at)::double precision)
     ) FILTER (WHERE started_at IS NOT NULL) AS waits
 {_OF_RUN}
-"""
+"""  # noqa: S608 - made of constants
 # The name that a test gives a node; the elements of an `each` are in what it took as a whole.
 _NODES = f"""
 WITH attempt AS (

@@ -40,8 +40,8 @@ class StartRequest:
     """`version`: a published one instead of the active one; `draft`: the draft as it is now.
 
     `start_at`: begins then, or at once when that has passed. `environment` None: the default one.
-    `trial`: it is a test. `timeout`: seconds it may take, should the workflow allow more. `trial_of`: the saved test case
-    or the load run it is a trial of.
+    `trial`: it is a test. `timeout`: seconds it may take, should the workflow allow more. `trial_of`: the saved test
+    case or the load run it is a trial of.
     """
 
     workflow_id: WorkflowId

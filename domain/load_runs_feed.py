@@ -26,10 +26,12 @@ class Due:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fed:
-    """What a look at a load run came to. `cancelled`: executions of it that are to end. `later` as in `Due`."""
+    """What a look at a load run came to. `cancelled`: executions of it that are to end, by whose wish. `later` as in
+    `Due`."""
 
     begun: Sequence[NewExecution] = ()
     cancelled: Sequence[ExecutionId] = ()
+    cancelled_by: str | None = None
     later: datetime | None = None
     finished: bool = False
 

@@ -77,9 +77,10 @@ class LoadFeeder:
                 ],
             )
             await self._doorbell.ring(tenant, [new.id for new in fed.begun])
-        for execution in fed.cancelled:  # the same key: asked again, it is the same message
-            payload = {"reason": "the load run was cancelled", "key": f"load-run:{run}"}
-            await self._inbox.post(tenant, execution, InboxKind.CANCEL, f"load-run:{run}", payload)
+        for execution in fed.cancelled:
+            key = f"load-run:{run}"  # asked again, it is the same message
+            payload = {"reason": "the load run was cancelled", "by": fed.cancelled_by, "key": key}
+            await self._inbox.post(tenant, execution, InboxKind.CANCEL, key, payload)
         await self._doorbell.ring(tenant, fed.cancelled)
         return fed
 

@@ -23,6 +23,7 @@ from domain.inbox import Doorbell, Inbox
 from domain.limits import Queues
 from domain.live import Changes, LiveFeed
 from domain.live_frames import Watching
+from domain.load_runs import LoadRunStore
 from domain.nodes import NodeCatalog
 from domain.placements import Placements
 from domain.promotions import Promoting, PromotionStore
@@ -39,6 +40,8 @@ from domain.tasks import TaskAnnouncer, TaskAnswers, TaskReader, TaskWriter
 from domain.tasks_complete import Completing
 from domain.tasks_work import Working
 from domain.tenancy import Principal, Tenant
+from domain.testcases import TestCaseReader, TestCaseWriter
+from domain.testcases_edit import Casework
 from domain.triggers import TriggerStore
 from domain.versions import VersionHistory, VersionStore
 from domain.workflows import WorkflowReader, WorkflowWriter
@@ -76,6 +79,9 @@ class Stores:
     streams: StreamReader
     files: FileReader
     file_rows: FileRows
+    testcases: TestCaseReader
+    testcase_writer: TestCaseWriter
+    load_runs: LoadRunStore
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -239,6 +245,15 @@ class RequestContext:
         )
 
     @property
+    def casework(self) -> Casework:
+        return Casework(
+            cases=self.stores.testcases,
+            writer=self.stores.testcase_writer,
+            workflows=self.stores.workflows,
+            ids=self.services.ids,
+        )
+
+    @property
     def watching(self) -> Watching:
         return Watching(
             tenant_id=self.principal.tenant_id,
@@ -271,5 +286,7 @@ def _loaders(services: Services, stores: Stores) -> Loaders:
         tasks=stores.tasks,
         promotions=stores.promotions,
         splits=stores.splits,
+        testcases=stores.testcases,
+        load_runs=stores.load_runs,
         plans=services.plans,
     )

@@ -18,20 +18,25 @@ from domain.ids import (
     BranchId,
     ConnectionId,
     ExecutionId,
+    LoadRunId,
     PublishRequestId,
     SplitId,
     TaskId,
+    TestCaseId,
     TriggerId,
     VersionId,
     WorkflowId,
 )
 from domain.limits import QueuePlace, Queues
+from domain.load_runs import LoadRun, LoadRunStore
+from domain.load_runs_report import LoadReport
 from domain.promotions import Deployment, PromotionStore
 from domain.publish_requests import PublishRequest, PublishRequestReader
 from domain.publish_rules import PublishRule, PublishRules
 from domain.splits import Split, SplitStore
 from domain.statistics import Statistics, StatisticsReader, Window, statistics
 from domain.tasks import Task, TaskReader
+from domain.testcases import SavedCase, TestCaseReader
 from domain.triggers import Trigger, TriggerStore
 from domain.versions import Version, VersionHistory, VersionStore
 from domain.workflows import Workflow, WorkflowReader
@@ -71,6 +76,8 @@ class Loaders:
         tasks: TaskReader,
         promotions: PromotionStore,
         splits: SplitStore,
+        testcases: TestCaseReader,
+        load_runs: LoadRunStore,
         plans: Plans,
     ) -> None:
         self._workflows = workflows
@@ -89,6 +96,8 @@ class Loaders:
         self._tasks = tasks
         self._promotions = promotions
         self._splits = splits
+        self._testcases = testcases
+        self._load_runs = load_runs
         self._plans = plans
 
     @cached_property
@@ -190,6 +199,31 @@ class Loaders:
     @cached_property
     def task(self) -> DataLoader[TaskId, Task | None]:
         return DataLoader(load_fn=_by_id(self._tasks.by_ids))
+
+    @cached_property
+    def testcase(self) -> DataLoader[TestCaseId, SavedCase | None]:
+        return DataLoader(load_fn=_by_id(self._testcases.by_ids))
+
+    @cached_property
+    def last_trial(self) -> DataLoader[TestCaseId, ExecutionId | None]:
+        async def load(ids: list[TestCaseId]) -> list[ExecutionId | None]:
+            found = await self._testcases.last_executions(ids)
+            return [found.get(each) for each in ids]
+
+        return DataLoader(load_fn=load)
+
+    @cached_property
+    def load_run(self) -> DataLoader[LoadRunId, LoadRun | None]:
+        return DataLoader(load_fn=_by_id(self._load_runs.by_ids))
+
+    @cached_property
+    def load_report(self) -> DataLoader[LoadRunId, LoadReport | None]:
+        async def load(ids: list[LoadRunId]) -> list[LoadReport | None]:
+            runs = [run for run in await self.load_run.load_many(ids) if run is not None]
+            found = await self._load_runs.reports(runs)
+            return [found.get(each) for each in ids]
+
+        return DataLoader(load_fn=load)
 
     @cached_property
     def overview(self) -> DataLoader[ExecutionId, Overview | None]:

@@ -126,7 +126,7 @@ class _Parser:
             self._fail("Put brackets around '??' beside '&&' or '||'", token)
 
     def _unary(self) -> Node:
-        if self._operator() not in _PREFIXES:
+        if self._tokens[self._index].text not in _PREFIXES:
             return self._chain()
         token = self._next()
         self._enter()
@@ -169,11 +169,9 @@ class _Parser:
 
     def _primary(self) -> Node:
         token = self._next()
+        if token.kind is _WORD:
+            return self._call(token) if token.text in FAMILIES else _name(token.text)
         match token.kind:
-            case Kind.NAME if token.text in FAMILIES:
-                return self._call(token)
-            case Kind.NAME:
-                return _name(token.text)
             case Kind.NUMBER:
                 return Literal(number_value(token.text))
             case Kind.STRING:
@@ -282,9 +280,8 @@ class _Parser:
         return self._tokens[self._index]
 
     def _operator(self) -> str:
-        """The next token if it is a punctuator or word, which no string literal can be mistaken for."""
-        token = self._tokens[self._index]
-        return token.text if token.kind is _PUNCTUATOR or token.kind is _WORD else ""
+        """The next token as it is written: no literal is written like a punctuator or a word."""
+        return self._tokens[self._index].text
 
     def _next(self) -> Token:
         token = self._tokens[self._index]
@@ -297,7 +294,7 @@ class _Parser:
         return token
 
     def _accept(self, text: str) -> bool:
-        found = self._operator() == text
+        found = self._tokens[self._index].text == text
         self._index += found
         return found
 

@@ -8,7 +8,7 @@ from domain.errors import Finding
 from domain.formats.shapes import GraphShape
 from domain.formats.stored import Trusted, trusted_graph
 from domain.graphs import Graph, Node
-from domain.json import as_list, as_object
+from domain.json import JSON, as_list, as_object
 from domain.validation.models import wrong_shape
 
 MAX_DEPTH = 10
@@ -32,7 +32,7 @@ def body_of(node: Node) -> Graph | Sequence[Finding]:
 def sizes(graph: Graph) -> tuple[int, int]:
     """How many nodes and edges there are, those of bodies with them."""
     nodes, edges = len(graph.nodes), len(graph.edges)
-    work = [node.config.get("body") for node in graph.nodes]
+    work: list[JSON] = [node.config["body"] for node in graph.nodes if "body" in node.config]
     while work:
         body = as_object(work.pop())
         inner = as_list(body.get("nodes"))

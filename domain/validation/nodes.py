@@ -8,8 +8,6 @@ from domain.nodes import NodeCatalog, NodeKind
 from domain.validation.schemas import did_you_mean
 
 MAX_ATTEMPTS = 100
-_USUAL = Node(id="", kind="").retry
-"""What every node without a retry has."""
 MAX_SECONDS = 366 * 24 * 3600.0
 """The longest timeout or delay: a year."""
 
@@ -57,8 +55,6 @@ def settings_findings(definition: Definition) -> Iterator[Finding]:
 
 
 def _retry(node_id: str, retry: Retry) -> Iterator[Finding]:
-    if retry is _USUAL:
-        return
     if not 1 <= retry.max_attempts <= MAX_ATTEMPTS:
         yield Finding(
             code="BAD_RETRY",

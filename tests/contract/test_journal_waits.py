@@ -34,7 +34,7 @@ async def test_an_append_that_waited_for_another_s_change_is_written(
     execution = await executing(engine_pool, tenant)
     role = {"role": "weir_engine"}
     ours: Connection = await asyncpg.connect(
-        database, server_settings={**role, "plan_cache_mode": "force_generic_plan"}
+        database, server_settings={**role, "plan_cache_mode": "force_generic_plan", "enable_seqscan": "off"}
     )
     theirs: Connection = await asyncpg.connect(database, server_settings=role)
     try:

@@ -26,6 +26,7 @@ ALL = [
     "0009_environments",
     "0010_test_mode",
     "0011_streams",
+    "0012_parents",
 ]
 OBJECTS = """
     SELECT relkind::text || ' ' || relname FROM pg_class WHERE relnamespace = 'public'::regnamespace

@@ -3,10 +3,9 @@
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from random import Random
 from typing import TypeVar
 from zlib import crc32
-
-from hypothesis import strategies as st
 
 from domain.engine.commands import ResumeStep, RunStep
 from domain.engine.events import EventKind
@@ -18,9 +17,10 @@ from domain.graphs import Edge, FailureStrategy, Graph, JoinMode, Node
 from domain.json import JSON, JSONObject
 from tests.unit.engine_world import EPOCH, Answer, World, completed, failed, node, planned
 
-HANDLES = ("out", "out", "a", "error")
-UNDO: JSONObject = {"kind": "step"}
-_KINDS = ("loop", "step", "fork", "call", "merge", "step", "step", "loop")
+_HANDLES = ("out", "out", "a", "error")
+_UNDO: JSONObject = {"kind": "step"}
+_PLAIN = ("step", "step", "merge", "call")
+_KINDS = (*_PLAIN, "step", "fork", "loop", "loop")
 _DEPTH = 2
 _LONGEST = 500
 """Answers after which a play counts as endless."""
@@ -29,60 +29,61 @@ _NAME = re.compile(r"[^\[#]+")
 T = TypeVar("T")
 
 
-@st.composite
-def plans_with_bodies(
-    draw: st.DrawFn, *, cyclic: bool = False, calm: bool = False, strategy: FailureStrategy | None = None
+def plan_with_bodies(
+    random: Random, *, cyclic: bool = True, calm: bool = False, strategy: FailureStrategy | None = None
 ) -> Plan:
     """Loops in loops, `each`, forks and merges of every mode, calls, compensations.
 
     `calm`: nothing races, so that in whatever order its steps are answered, the same comes out.
     """
-    graph = draw(_graphs(depth=_DEPTH, cyclic=cyclic, calm=calm))
-    nodes = [node("start", "trigger"), *graph.nodes]
+    drawing = _Drawing(random=random, cyclic=cyclic and random.random() < 0.5, calm=calm)
+    graph = drawing.graph(_DEPTH)
     loose = {each.id for each in graph.nodes} - {edge.target for edge in graph.edges}
     edges = [*(Edge(source="start", target=name) for name in sorted(loose)), *graph.edges]
-    return planned(nodes, edges, strategy=strategy or draw(st.sampled_from(list(FailureStrategy))))
+    nodes = [node("start", "trigger"), *graph.nodes]
+    return planned(nodes, edges, strategy=strategy or random.choice(list(FailureStrategy)))
 
 
-@st.composite
-def _graphs(draw: st.DrawFn, *, depth: int, cyclic: bool, calm: bool) -> Graph:
-    most = draw(st.sampled_from([3, 4, 5] if depth == _DEPTH else [1, 2, 3]))
-    names = [f"{'nmk'[depth]}{number}" for number in range(most)]
-    nodes = [draw(_nodes(name, depth=depth, cyclic=cyclic, calm=calm)) for name in names]
-    edges: list[Edge] = []
-    for position, target in enumerate(names):
-        for _ in range(draw(st.sampled_from([1, 2, 0])) if position else 0):
-            source = draw(st.sampled_from(names[:position]))
-            edges.append(Edge(source=source, target=target, source_handle=draw(st.sampled_from(HANDLES))))
-    if cyclic and draw(st.sampled_from([True, False])):
-        first = draw(st.sampled_from(range(len(names))))
-        last = draw(st.sampled_from(range(first, len(names))))
-        back = Edge(source=names[last], target=names[first], source_handle="a", max_iterations=draw(st.integers(1, 2)))
-        edges.append(back)
-    return Graph(nodes=nodes, edges=edges)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Drawing:
+    random: Random
+    cyclic: bool
+    calm: bool
 
+    def graph(self, depth: int) -> Graph:
+        random = self.random
+        names = [f"{'nmk'[depth]}{number}" for number in range(random.randint(1, 5 if depth == _DEPTH else 3))]
+        edges: list[Edge] = []
+        for position, target in enumerate(names):
+            for _ in range(random.randint(0, 2) if position else 0):
+                source = random.choice(names[:position])
+                edges.append(Edge(source=source, target=target, source_handle=random.choice(_HANDLES)))
+        if self.cyclic and random.random() < 0.5:
+            first, last = sorted(random.choices(range(len(names)), k=2))
+            most = random.randint(1, 2)
+            edges.append(Edge(source=names[last], target=names[first], source_handle="a", max_iterations=most))
+        return Graph(nodes=[self._node(name, depth) for name in names], edges=edges)
 
-@st.composite
-def _nodes(draw: st.DrawFn, name: str, *, depth: int, cyclic: bool, calm: bool) -> Node:
-    kind = draw(st.sampled_from(_KINDS if depth else ("step", "step", "merge", "call")))
-    config: dict[str, JSON] = {}
-    match kind:
-        case "loop":
-            config["body"] = graph_to_json(draw(_graphs(depth=depth - 1, cyclic=cyclic, calm=calm)))
-        case "fork" if not calm:
-            config["errorHandling"] = draw(st.sampled_from(["stop", "continue", "collect"]))
-        case "merge" if not calm:
-            config["mode"] = draw(st.sampled_from(["all", "any", "first", "n", "each"]))
-            config |= {"n": 2} if config["mode"] == "n" else {}
-            config |= {"cancel": False} if config["mode"] in ("any", "first", "n") and draw(st.booleans()) else {}
-        case _:
-            pass
-    join = draw(st.sampled_from([None, None, JoinMode.ANY])) if kind == "step" and not calm else None
-    made = node(name, kind, join=join, **config)
-    if draw(st.sampled_from([True, False])):
-        made = replace(made, compensation=UNDO)
-    often = draw(st.sampled_from([False, False, True, False]))
-    return replace(made, each="items") if often and kind in ("step", "call") else made
+    def _node(self, name: str, depth: int) -> Node:
+        random = self.random
+        kind = random.choice(_KINDS if depth else _PLAIN)
+        config: dict[str, JSON] = {}
+        match kind:
+            case "loop":
+                config["body"] = graph_to_json(self.graph(depth - 1))
+            case "fork" if not self.calm:
+                config["errorHandling"] = random.choice(["stop", "continue", "collect"])
+            case "merge" if not self.calm:
+                config["mode"] = random.choice(["all", "any", "first", "n", "each"])
+                config |= {"n": 2} if config["mode"] == "n" else {}
+                config |= {"cancel": False} if config["mode"] in ("any", "n") and random.random() < 0.5 else {}
+            case _:
+                pass
+        races = kind == "step" and not self.calm and random.random() < 0.2
+        made = node(name, kind, join=JoinMode.ANY if races else None, **config)
+        if random.random() < 0.5:
+            made = replace(made, compensation=_UNDO)
+        return replace(made, each="items") if kind in ("step", "call") and random.random() < 0.2 else made
 
 
 @dataclass(slots=True)
@@ -92,7 +93,7 @@ class Player:
     `calm`: nothing fails, nothing disturbs, and what an answer says depends on its step alone.
     """
 
-    data: st.DataObject
+    random: Random
     world: World
     calm: bool = False
     disturbances: int = _DISTURBANCES
@@ -107,7 +108,7 @@ class Player:
                 self.disturbances -= 1
                 self._disturb(asked)
             else:
-                path = self.data.draw(st.sampled_from([*asked, *called]))
+                path = self.random.choice([*asked, *called])
                 if path in self.world.ready:
                     self.world.answer(path, self._answer(path))
                 else:
@@ -124,7 +125,7 @@ class Player:
     def _pick(self, path: str, what: str, options: Sequence[T]) -> T:
         if self.calm:
             return options[crc32(f"{what} {path}".encode()) % len(options)]
-        return self.data.draw(st.sampled_from(options))
+        return self.random.choice(options)
 
     def _answer(self, path: str) -> Answer:
         step, command = self.world.state.steps[path], self.world.ready[path]
@@ -201,26 +202,26 @@ class Player:
 
     def _disturb(self, asked: Sequence[str]) -> None:
         world, state = self.world, self.world.state
-        match self.data.draw(st.sampled_from(range(9))):
+        match self.random.randrange(9):
             case 0:
                 world.append(EventKind.PAUSED, {})
                 world.append(EventKind.RESUMED, {})
             case 1 if asked:
-                path = self.data.draw(st.sampled_from(asked))
+                path = self.random.choice(asked)
                 if isinstance(world.ready[path], RunStep) and state.steps[path].undoes is None:
                     world.append(EventKind.SIGNAL_RECEIVED, {"name": "go", "payload": path, "key": str(len(world.log))})
                     world.answer(path, (EventKind.WAITING, {"signal": "go"}))
             case 2 if state.open:
-                path = self.data.draw(st.sampled_from(sorted(state.open)))
+                path = self.random.choice(sorted(state.open))
                 if state.steps[path].undoes is None:
                     world.append(EventKind.STEP_SKIPPED, {"output": path}, path)
             case 3 if state.alarms:
-                world.append(EventKind.TIMED_OUT, {}, self.data.draw(st.sampled_from(sorted(state.alarms))))
+                world.append(EventKind.TIMED_OUT, {}, self.random.choice(sorted(state.alarms)))
             case 4:
                 world.append(EventKind.STEP_COMPLETED, {"output": "late"}, LATE)
-            case 5 if self.data.draw(st.sampled_from([False, False, True])):
+            case 5 if self.random.random() < 0.3:
                 world.append(EventKind.CANCEL_REQUESTED, {"reason": "enough"})
-            case 6 if self.data.draw(st.sampled_from([False, False, True])):
+            case 6 if self.random.random() < 0.3:
                 world.append(EventKind.TIMED_OUT, {})
             case _:
                 world.append(EventKind.ADOPTED, {})
@@ -230,8 +231,8 @@ LATE = "nowhere"
 """The path of a step that is not there any more."""
 
 
-def began(data: st.DataObject, plan: Plan, *, calm: bool = False) -> Player:
-    return Player(data, World(plan).start(), calm=calm)
+def began(plan: Plan, random: Random, *, calm: bool = False) -> Player:
+    return Player(random, World(plan).start(), calm=calm)
 
 
 def planned_at(plan: Plan, path: str) -> PlannedNode:
