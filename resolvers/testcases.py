@@ -1,5 +1,6 @@
 """What callers may do with test cases: authorise, call the use case, give back its value."""
 
+import asyncio
 from collections.abc import Callable, Sequence
 
 from domain import testcases_edit, testcases_run
@@ -76,13 +77,14 @@ async def results(context: RequestContext, ids: Sequence[ExecutionId]) -> TestRu
     given = allowed(context, Permission.EXECUTION_READ)
     if len(ids) > MAX_CASES:
         raise TooLarge(f"At most {MAX_CASES} executions are judged at once", path=("ids",))
-    executions = await given.loaders.execution.load_many(ids)
-    found: list[CaseResult] = []
-    for execution_id, execution in zip(ids, executions, strict=True):
-        if execution is None:
-            raise NotFound("execution", encode("execution", execution_id), path=("ids",))
-        found.append(await _result(given, await of_execution(given, execution_id), execution))
-    return TestRun(results=found)
+    return TestRun(results=await asyncio.gather(*(_judged(given, execution_id) for execution_id in ids)))
+
+
+async def _judged(context: RequestContext, execution_id: ExecutionId) -> CaseResult:
+    execution = await context.loaders.execution.load(execution_id)
+    if execution is None:
+        raise NotFound("execution", encode("execution", execution_id), path=("ids",))
+    return await _result(context, await of_execution(context, execution_id), execution)
 
 
 async def _result(context: RequestContext, saved: SavedCase | None, execution: Execution) -> CaseResult:

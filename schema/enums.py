@@ -11,6 +11,7 @@ from domain.errors import ErrorCode, Severity, ValidationLevel
 from domain.graph_diff import ChangeKind as FieldChangeKind
 from domain.graphs import Backoff, FailureStrategy, JoinMode, OnError
 from domain.interventions import InterventionKind
+from domain.load_runs import LoadRunStatus
 from domain.nodes import NodeCategory
 from domain.paging import Direction
 from domain.publish_requests import PublishRequestStatus
@@ -30,6 +31,7 @@ enum(FailureStrategy, description="What a failed node means for the execution.")
 enum(FieldChangeKind, name="FieldChangeKind", description="What became of a field; MOVED: another order.")
 enum(InterventionKind, description="What somebody did to an execution.")
 enum(JoinMode, description="How many incoming edges a node waits for.")
+enum(LoadRunStatus, description="CANCELLED: no more of it begins.")
 enum(LogLevel, description="How grave a log line is, least first.")
 enum(Mark, name="TestMarkKind", description="How a step of a test went about it.")
 enum(MergeChoice, description="Whose value is taken; VALUE: one that is given.")
@@ -61,6 +63,7 @@ __all__ = [
     "FieldChangeKind",
     "InterventionKind",
     "JoinMode",
+    "LoadRunStatus",
     "LogLevel",
     "Mark",
     "MergeChoice",

@@ -19,6 +19,7 @@ from domain.errors import (
     TooLarge,
     Unauthenticated,
 )
+from domain.testcases import InvalidCases
 from domain.validation.inputs import InvalidInput
 from schema.enums import ErrorCode, Severity, ValidationLevel
 
@@ -80,10 +81,12 @@ class UserError:
 
 @strawberry.type(description="The input is not as it must be.")
 class ValidationError(UserError):
-    @strawberry.field(graphql_type=list[FindingType], description="All that is wrong with a graph or an input.")
+    @strawberry.field(
+        graphql_type=list[FindingType], description="All that is wrong with a graph, an input or a test case."
+    )
     @staticmethod
     def findings(root: strawberry.Parent[Told]) -> Sequence[Finding]:
-        return root.refusal.findings if isinstance(root.refusal, InvalidGraph | InvalidInput) else ()
+        return root.refusal.findings if isinstance(root.refusal, InvalidGraph | InvalidInput | InvalidCases) else ()
 
     @classmethod
     def is_type_of(cls, value: object, _info: object) -> bool:

@@ -18,11 +18,13 @@ from domain.ids import (
     ConnectionId,
     ExecutionId,
     FileId,
+    LoadRunId,
     PublishRequestId,
     SplitId,
     StreamId,
     TaskId,
     TenantId,
+    TestCaseId,
     TriggerId,
     UserId,
     VersionId,
@@ -30,11 +32,13 @@ from domain.ids import (
     encode,
     split,
 )
+from domain.load_runs import LoadRun
 from domain.publish_requests import PublishRequest
 from domain.splits import Split
 from domain.streams import Stream
 from domain.tasks import Task
 from domain.tenancy import Tenant
+from domain.testcases import SavedCase
 from domain.triggers import Trigger
 from domain.versions import Version
 from domain.workflows import Workflow
@@ -43,10 +47,12 @@ from resolvers import (
     connections,
     executions,
     files,
+    load_runs,
     publishing,
     splits,
     streams,
     tasks,
+    testcases,
     triggers,
     viewers,
     workflows,
@@ -68,6 +74,8 @@ Found = (
     | Split
     | Stream
     | Task
+    | SavedCase
+    | LoadRun
     | Tenant
     | Account
 )
@@ -84,6 +92,8 @@ _KINDS: dict[type, str] = {
     Split: "split",
     Stream: "stream",
     Task: "task",
+    SavedCase: "testcase",
+    LoadRun: "loadrun",
     Tenant: "tenant",
     Account: "user",
 }
@@ -130,6 +140,10 @@ async def _find(context: RequestContext, kind: str, value: UUID, text: str) -> F
             return await streams.by_id(context, StreamId(value))
         case "task":
             return await tasks.by_id(context, TaskId(value))
+        case "testcase":
+            return await testcases.by_id(context, TestCaseId(value))
+        case "loadrun":
+            return await load_runs.by_id(context, LoadRunId(value))
         case "connection":
             return await connections.by_id(context, ConnectionId(value))
         case "tenant":

@@ -17,6 +17,7 @@ from schema.executions import ExecutionQuery, ExecutionType
 from schema.files import FileMutation, FileQuery, FileType
 from schema.limits import Limits
 from schema.live_tasks import TaskSubscription
+from schema.load_runs import LoadRunMutation, LoadRunQuery, LoadRunType
 from schema.migrations import MigrationMutation
 from schema.nodes import NodeQuery
 from schema.protection import ProtectedSchema
@@ -27,6 +28,8 @@ from schema.splits import SplitMutation, SplitQuery, SplitType
 from schema.streams import StreamQuery, StreamType
 from schema.task_mutations import TaskMutation
 from schema.tasks import TaskQuery, TaskType
+from schema.testcase_mutations import TestCaseMutation
+from schema.testcases import TestCaseQuery, TestCaseType
 from schema.trial_mutations import TrialMutation
 from schema.triggers import TriggerMutation, TriggerNode
 from schema.viewers import TenantType, UserType, ViewerQuery
@@ -51,6 +54,8 @@ class Query(
     DeadLetterQuery,
     EnvironmentQuery,
     SplitQuery,
+    TestCaseQuery,
+    LoadRunQuery,
 ):
     pass
 
@@ -67,6 +72,8 @@ class Mutation(
     TaskMutation,
     DeadLetterMutation,
     TrialMutation,
+    TestCaseMutation,
+    LoadRunMutation,
     EnvironmentMutation,
     SplitMutation,
     MigrationMutation,
@@ -93,6 +100,8 @@ _NODES = (
     StreamType,
     ConnectionNode,
     TaskType,
+    TestCaseType,
+    LoadRunType,
 )
 
 

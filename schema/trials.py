@@ -2,20 +2,26 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import strawberry
 
 from domain.errors import Invalid
 from domain.executions_read import Overview
+from domain.json import JSON as JSONValue
+from domain.testcases import SavedCase
 from domain.trials import Breakpoint, Pin, Trial
 from domain.trials_running import stopped_at
 from domain.trials_verdict import Shortfall, Verdict
-from resolvers import trials
+from resolvers import testcases, trials
 from schema.enums import ExecutionStatus, Mark, When
 from schema.info import Info
 from schema.scalars import JSON
 
+if TYPE_CHECKING:
+    from schema.testcases import TestCaseType
+
+LazyTestCase = Annotated["TestCaseType", strawberry.lazy("schema.testcases")]
 V = TypeVar("V")
 _NODE = "Its id; loop.price inside a body, call/price in the workflow that the node call calls."
 
@@ -53,23 +59,32 @@ class ExecutionTestInput:
 
     def trial(self) -> Trial:
         """Raises Invalid for a node that is named twice."""
-        pins = [(pin.node, Pin(output=pin.output, handle=pin.handle)) for pin in self.pins]
         return Trial(
             breakpoints=tuple(Breakpoint(node=point.node, when=point.when) for point in self.breakpoints),
             stepping=self.stepping,
-            pins=_once(pins, "pins"),
+            pins=pins_of(self.pins, "test"),
             effects=frozenset(self.effects),
-            expected=_once([(each.node, each.output) for each in self.expected], "expected"),
+            expected=expected_of(self.expected, "test"),
             assertions=tuple(self.assertions),
             status=self.status,
         )
 
 
-def _once(pairs: Iterable[tuple[str, V]], field: str) -> Mapping[str, V]:
+def pins_of(given: Iterable[PinInput], *path: str) -> Mapping[str, Pin]:
+    """By node; `path` leads to what they are in. Raises Invalid for a node that is named twice."""
+    return _once([(pin.node, Pin(output=pin.output, handle=pin.handle)) for pin in given], (*path, "pins"))
+
+
+def expected_of(given: Iterable[ExpectedOutputInput], *path: str) -> Mapping[str, JSONValue]:
+    """As `pins_of`."""
+    return _once([(each.node, each.output) for each in given], (*path, "expected"))
+
+
+def _once(pairs: Iterable[tuple[str, V]], path: tuple[str, ...]) -> Mapping[str, V]:
     found: dict[str, V] = {}
     for node, value in pairs:
         if node in found:
-            raise Invalid(f"{node[:200]!r} stands there twice", path=("test", field, node), remedy="Keep one of them.")
+            raise Invalid(f"{node[:200]!r} stands there twice", path=(*path, node), remedy="Keep one of them.")
         found[node] = value
     return found
 
@@ -183,6 +198,11 @@ class ExecutionTest:
     async def marks(root: strawberry.Parent[Overview], info: Info) -> list[TestMark]:
         found = await trials.marks(info.context, root.execution_id)
         return [TestMark(path=path, mark=mark) for path, mark in found]
+
+    @strawberry.field(graphql_type=LazyTestCase | None, description="The saved test case that it is a run of.")
+    @staticmethod
+    async def test_case(root: strawberry.Parent[Overview], info: Info) -> SavedCase | None:
+        return await testcases.of_execution(info.context, root.execution_id)
 
     @strawberry.field(graphql_type=TestVerdictType | None, description="Null until it is over.")
     @staticmethod

@@ -24,10 +24,12 @@ from schema.enums import Direction, StatisticsPeriod, WorkflowOrderField, Workfl
 from schema.executions import ExecutionFilterInput, ExecutionType, listed_of_workflow
 from schema.graphs import GraphType, SettingsType
 from schema.info import Info
+from schema.load_runs import LoadedWorkflow
 from schema.nodes import Node
 from schema.paging import Connection, Cursors, Listed
 from schema.scalars import JSON
 from schema.statistics import StatisticsType
+from schema.testcases import TestedWorkflow
 from schema.triggers import TriggerNode
 from schema.viewers import UserType
 from schema.workflow_changes import ChangingWorkflow, VersionHistory
@@ -73,7 +75,7 @@ class VersionType(VersionHistory, Node):
 
 
 @strawberry.type(name="Workflow", description="A named graph: a draft that is edited, and versions that run.")
-class WorkflowType(ChangingWorkflow, WorkflowRollout, Node):
+class WorkflowType(ChangingWorkflow, WorkflowRollout, TestedWorkflow, LoadedWorkflow, Node):
     name: str
     description: str
     category: str

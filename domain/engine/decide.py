@@ -8,11 +8,13 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import assert_never
 
+from domain.engine.activation import frame_of
 from domain.engine.commands import CancelStep, Command, Ending, Finish, ResumeStep, RunStep
 from domain.engine.compensation import undo_next
 from domain.engine.draft import Draft, freeze, thaw
+from domain.engine.endings import end
 from domain.engine.events import Event, EventKind
-from domain.engine.flow import begin, end, frame_of, overdue
+from domain.engine.flow import begin, overdue
 from domain.engine.iterations import close
 from domain.engine.outcomes import Cause, ChildEnded, SignalArrived
 from domain.engine.parents import parent_from_json

@@ -2,10 +2,11 @@
 
 from datetime import datetime
 
+from domain.engine.activation import frame_of
 from domain.engine.bodies import container_of
 from domain.engine.commands import ResumeStep
 from domain.engine.draft import Draft
-from domain.engine.flow import begin, frame_of
+from domain.engine.flow import begin
 from domain.engine.outcomes import BodyFailed, Cause, ErrorHandling, IterationEnded, LoopEnded
 from domain.engine.plan import Plan
 from domain.engine.results import scope_output

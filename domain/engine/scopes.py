@@ -35,6 +35,7 @@ class Scope:
 
     `prefix`: what the paths of its steps begin with (`loop[3].`). `owner`: the path of the step whose body it is.
     `edges`: settled edges of the current pass, the source's path when taken, None when dead.
+    `kept`: what came over an edge since, for rounds of its target to come.
     `fired`: the current activation of a node, absent while it waits for its edges. `generations`: activations so far.
     `arrived`: (taken, dead) incoming edges of a node. `passes`: how often a back edge was taken.
     `view`: what expressions see as `steps`. `tolerated`: failures borne by a merge or a parallel, by its id.
@@ -46,6 +47,7 @@ class Scope:
     owner: str | None = None
     index: int = 0
     edges: dict[int, str | None] = field(default_factory=dict[int, "str | None"])
+    kept: dict[int, list[str | None]] = field(default_factory=dict[int, "list[str | None]"])
     fired: dict[str, str] = field(default_factory=dict[str, str])
     generations: dict[str, int] = field(default_factory=dict[str, int])
     arrived: dict[str, tuple[int, int]] = field(default_factory=dict[str, tuple[int, int]])
@@ -66,6 +68,7 @@ class Scope:
         return replace(
             self,
             edges=dict(self.edges),
+            kept={index: list(sources) for index, sources in self.kept.items()},
             fired=dict(self.fired),
             generations=dict(self.generations),
             arrived=dict(self.arrived),

@@ -4,11 +4,13 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 
+from domain.engine.activation import frame_of
 from domain.engine.commands import ResumeStep, RunStep
 from domain.engine.compensation import remember
 from domain.engine.draft import Draft, stop
+from domain.engine.endings import end
 from domain.engine.events import EventKind
-from domain.engine.flow import end, fail, frame_of, settle, withdraw
+from domain.engine.flow import fail, settle, withdraw
 from domain.engine.iterations import enter, loop_from
 from domain.engine.outcomes import ChildEnded, SignalArrived
 from domain.engine.plan import Plan

@@ -87,7 +87,7 @@ def _compile(source: str) -> Expression:
         return Expression(source=source, native=False, paths=frozenset(seeming_paths(tokens)), run=_beyond)
     except RecursionError:
         raise ExpressionError("This is nested too deep", position=0, source=source) from None
-    return Expression(source=source, native=True, paths=frozenset(read_paths(node)), run=_result(node))
+    return Expression(source=source, native=True, paths=frozenset(read_paths(node)), run=_later(node))
 
 
 _cached = lru_cache(maxsize=2048)(_compile)
@@ -95,6 +95,19 @@ _cached = lru_cache(maxsize=2048)(_compile)
 
 def _beyond(_scope: Scope) -> JSON:
     raise NeedsSandbox("This expression is evaluated in the sandbox only")
+
+
+def _later(node: Node) -> Callable[[Scope], JSON]:
+    """What `_result` makes, made when it is first run: many an expression is only looked at."""
+    made: Callable[[Scope], JSON] | None = None
+
+    def run(scope: Scope) -> JSON:
+        nonlocal made
+        if made is None:
+            made = _result(node)
+        return made(scope)
+
+    return run
 
 
 def _result(node: Node) -> Callable[[Scope], JSON]:

@@ -17,7 +17,7 @@ from domain.graphs import Edge, FailureStrategy, Graph, JoinMode, Node
 from domain.json import JSON, JSONObject
 from tests.unit.engine_world import EPOCH, Answer, World, completed, failed, node, planned
 
-_HANDLES = ("out", "out", "a", "error")
+_HANDLES = ("out", "out", "out", "out", "a", "error")
 _UNDO: JSONObject = {"kind": "step"}
 _PLAIN = ("step", "step", "merge", "call")
 _KINDS = (*_PLAIN, "step", "fork", "loop", "loop")
@@ -52,7 +52,7 @@ class _Drawing:
 
     def graph(self, depth: int) -> Graph:
         random = self.random
-        names = [f"{'nmk'[depth]}{number}" for number in range(random.randint(1, 5 if depth == _DEPTH else 3))]
+        names = [f"{'nmk'[depth]}{number}" for number in range(random.randint(*((3, 7) if depth == _DEPTH else (1, 3))))]
         edges: list[Edge] = []
         for position, target in enumerate(names):
             for _ in range(random.randint(0, 2) if position else 0):
@@ -129,7 +129,7 @@ class Player:
 
     def _answer(self, path: str) -> Answer:
         step, command = self.world.state.steps[path], self.world.ready[path]
-        if not self.calm and isinstance(command, RunStep):
+        if not self.calm and isinstance(command, RunStep) and step.node != "start":
             match self._pick(path, "luck", range(24)):
                 case 21:
                     return failed()
@@ -158,7 +158,7 @@ class Player:
                 return completed(*self._handles(path), output=path)
 
     def _handles(self, path: str) -> Sequence[str]:
-        return self._pick(path, "handles", (("out", "a"), ("out",), ("a",), ("out", "a", "error"), ("nothing",), ("out", "a")))
+        return self._pick(path, "handles", (("out",), ("out",), ("out", "a"), ("out", "a"), ("out", "a", "error"), ("a",), ("nothing",)))
 
     def _loop(self, path: str, *, single: bool) -> JSONObject:
         """Over elements, a number of times, or as long as the step says so."""

@@ -17,7 +17,7 @@ from domain.graphs import FailureStrategy
 from tests.unit.engine_bodies import LATE, Player, began, plan_with_bodies, planned_at
 from tests.unit.engine_world import World
 
-EXAMPLES = 300
+EXAMPLES = 500
 SEEDS = st.integers(0, 2**64 - 1)
 """Of graph and play. What a seed gives does not shrink; a long play that shrank well would seldom be drawn."""
 anything = settings(max_examples=EXAMPLES, deadline=None, phases=[Phase.explicit, Phase.reuse, Phase.generate])

@@ -1,0 +1,92 @@
+"""Steps come to be: one activation of a node, or its death."""
+
+from collections import deque
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TypeAlias
+
+from domain.engine.commands import RunStep
+from domain.engine.draft import Draft
+from domain.engine.plan import Plan, PlannedEdge, PlannedNode
+from domain.engine.scopes import ROOT, Scope, nth
+from domain.engine.state import StepState, StepStatus
+from domain.graphs import OUT
+
+Settled: TypeAlias = deque[tuple[PlannedEdge, str | None]]
+"""Edges to settle, with the path of the step that takes them, None for dead."""
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """What a transition works on: one scope of a draft, the graph it walks, the event's time."""
+
+    plan: Plan
+    draft: Draft
+    scope: Scope
+    at: datetime
+
+    def planned(self, path: str) -> PlannedNode:
+        return self.plan.nodes[self.draft.steps[path].node]
+
+
+def frame_of(root: Plan, draft: Draft, prefix: str, at: datetime) -> Frame:
+    """The frame of the scope with this prefix."""
+    scope = draft.scopes[prefix]
+    return Frame(root.at(scope.trail), draft, scope, at)
+
+
+def activate(frame: Frame, name: str, arriving: Sequence[PlannedEdge] = (), source: str | None = None) -> None:
+    """Make a step of the node. `source` is the path that takes a back edge, whose taking is not remembered."""
+    path = _next_path(frame, name)
+    sources = [source] if source is not None else [frame.scope.edges[edge.index] for edge in arriving]
+    frame.draft.put(
+        StepState(
+            path=path,
+            node=name,
+            status=StepStatus.ACTIVE,
+            scope=frame.scope.prefix,
+            trail=frame.scope.trail,
+            sources=tuple(path for path in sources if path is not None),
+            via=tuple(edge.edge.source_handle for edge in arriving) if _named(arriving) else (),
+            activated_at=frame.at,
+        )
+    )
+    frame.draft.commands.append(RunStep(path=path, node=name, attempt=1))
+
+
+def die(frame: Frame, name: str, queue: Settled) -> None:
+    path = _next_path(frame, name)
+    frame.draft.put(
+        StepState(
+            path=path,
+            node=name,
+            status=StepStatus.SKIPPED,
+            scope=frame.scope.prefix,
+            trail=frame.scope.trail,
+            activated_at=frame.at,
+            settled_at=frame.at,
+        )
+    )
+    queue.extend((edge, None) for edge in frame.plan.nodes[name].outgoing)
+
+
+def open_steps(frame: Frame, nodes: Collection[str]) -> list[str]:
+    steps, prefix = frame.draft.steps, frame.scope.prefix
+    return [path for path in frame.draft.open if steps[path].scope == prefix and steps[path].node in nodes]
+
+
+def _next_path(frame: Frame, name: str) -> str:
+    scope = frame.scope
+    generation = scope.generations.get(name, 0) + 1
+    scope.generations[name] = generation
+    path = nth(scope.prefix[:-1] if frame.plan.single else f"{scope.prefix}{name}", generation)
+    scope.fired[name] = path
+    if scope.prefix != ROOT:
+        scope.paths.append(path)
+    return path
+
+
+def _named(arriving: Sequence[PlannedEdge]) -> bool:
+    """Whether any of the edges leaves another handle than the usual one."""
+    return any(edge.edge.source_handle != OUT for edge in arriving)
