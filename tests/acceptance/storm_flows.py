@@ -170,9 +170,7 @@ UNDO = Flow(
         _call("b", "steps.a.output.body.n", undone=True),
         _call("c", "steps.a.output.body.n", undone=True),
         step("both", "merge"),
-        step(
-            "rooms", "loop", items=[0, 1], concurrency=2, body=_body(_call("book", "trigger.n + item", undone=True))
-        ),
+        step("rooms", "loop", items=[0, 1], concurrency=2, body=_body(_call("book", "trigger.n + item", undone=True))),
         step("stop", "fail", message="{{ trigger.n }} is not to be"),
         "start > a > b > both > rooms > stop",
         "a > c > both",
@@ -261,11 +259,12 @@ THOUSANDS = Flow(
             results="last",
             body=_body(give("n", n="{{ index }}")),
         ),
-        "start > loop",
+        step("done", "end", output="done"),
+        "start > loop > done",
     ),
-    done=["start", "loop", *_inside("loop", ITERATIONS, "n")],
+    done=["start", "loop", "done", *_inside("loop", ITERATIONS, "n")],
     waits=["loop"],
-    output=lambda _: {"n": ITERATIONS - 1},
+    output=lambda _: "done",
 )
 FLOWS = (LEAF, BRANCH, FAMILY, ROUNDS, UNDO, APPROVED, REFUSED, PATIENCE, THOUSANDS)
 """A workflow that is called stands before its callers."""
@@ -273,10 +272,10 @@ FLOWS = (LEAF, BRANCH, FAMILY, ROUNDS, UNDO, APPROVED, REFUSED, PATIENCE, THOUSA
 
 def flow_of(name: str, n: int) -> Flow:
     """How an execution of this workflow with this number goes."""
-    return next(flow for flow in FLOWS if flow.name == name and flow.fits(n))
+    return next(each for each in FLOWS if each.name == name and each.fits(n))
 
 
 def definitions(receiver: str) -> Iterator[tuple[str, Definition]]:
     """The workflows by name, in the order in which they can be published; `receiver` is HOST:PORT."""
-    for name, definition in {flow.name: flow.definition for flow in FLOWS}.items():
+    for name, definition in {each.name: each.definition for each in FLOWS}.items():
         yield name, replace(definition, variables={"receiver": Variable(default=receiver)})

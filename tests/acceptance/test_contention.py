@@ -16,7 +16,7 @@ _WAITS = "SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted)"
 async def test_no_append_is_refused_because_something_was_posted_meanwhile(
     engine_pool: EnginePool, tenant: TenantId
 ) -> None:
-    random = Random(20261121)
+    random = Random(20261121)  # noqa: S311 - guards nothing
     ids = await owned(engine_pool, tenant, count=EXECUTIONS)
     journal = PostgresJournal(engine_pool, on_committed=lambda _: None)
     journal.start()

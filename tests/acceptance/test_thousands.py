@@ -66,9 +66,7 @@ class Measured:
 
 
 @pytest.fixture
-async def measured(
-    servers: Stack, pool: EnginePool, receiver: Receiver, workers: Workers
-) -> AsyncGenerator[Measured]:
+async def measured(servers: Stack, pool: EnginePool, receiver: Receiver, workers: Workers) -> AsyncGenerator[Measured]:
     front = Front(data_dir=servers.data_dir)
     await front.start()
     worker = await workers.start()

@@ -1,4 +1,4 @@
-"""Graphs with everything in them that has a body, a child or a way back, and somebody who plays them with any outcome."""
+"""Graphs with bodies, children, races and ways back drawn at random, and somebody who plays them with any outcome."""
 
 import re
 from collections.abc import Callable, Sequence
@@ -19,6 +19,7 @@ from tests.unit.engine_world import EPOCH, Answer, World, completed, failed, nod
 
 _HANDLES = ("out", "out", "out", "out", "a", "error")
 _UNDO: JSONObject = {"kind": "step"}
+_TAKEN = (("out",), ("out",), ("out", "a"), ("out", "a"), ("out", "a", "error"), ("a",), ("nothing",))
 _PLAIN = ("step", "step", "merge", "call")
 _KINDS = (*_PLAIN, "step", "fork", "loop", "loop")
 _DEPTH = 2
@@ -52,7 +53,9 @@ class _Drawing:
 
     def graph(self, depth: int) -> Graph:
         random = self.random
-        names = [f"{'nmk'[depth]}{number}" for number in range(random.randint(*((3, 7) if depth == _DEPTH else (1, 3))))]
+        names = [
+            f"{'nmk'[depth]}{number}" for number in range(random.randint(*((3, 7) if depth == _DEPTH else (1, 3))))
+        ]
         edges: list[Edge] = []
         for position, target in enumerate(names):
             for _ in range(random.randint(0, 2) if position else 0):
@@ -158,7 +161,11 @@ class Player:
                 return completed(*self._handles(path), output=path)
 
     def _handles(self, path: str) -> Sequence[str]:
-        return self._pick(path, "handles", (("out",), ("out",), ("out", "a"), ("out", "a"), ("out", "a", "error"), ("a",), ("nothing",)))
+        return self._pick(
+            path,
+            "handles",
+            (("out",), ("out",), ("out", "a"), ("out", "a"), ("out", "a", "error"), ("a",), ("nothing",)),
+        )
 
     def _loop(self, path: str, *, single: bool) -> JSONObject:
         """Over elements, a number of times, or as long as the step says so."""
@@ -229,6 +236,10 @@ class Player:
 
 LATE = "nowhere"
 """The path of a step that is not there any more."""
+
+
+def chance(seed: int) -> Random:
+    return Random(seed)  # noqa: S311 - guards nothing
 
 
 def began(plan: Plan, random: Random, *, calm: bool = False) -> Player:

@@ -1,7 +1,6 @@
 """What holds for every graph with bodies, children and compensations, and every order of outcomes."""
 
 from collections import Counter
-from random import Random
 
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
@@ -14,7 +13,7 @@ from domain.engine.plan import Plan
 from domain.engine.snapshots import from_json, to_json
 from domain.engine.state import Lifecycle
 from domain.graphs import FailureStrategy
-from tests.unit.engine_bodies import LATE, Player, began, plan_with_bodies, planned_at
+from tests.unit.engine_bodies import LATE, Player, began, chance, plan_with_bodies, planned_at
 from tests.unit.engine_world import World
 
 EXAMPLES = 500
@@ -83,7 +82,7 @@ def test_a_cancellation_ends_everything_and_every_child(seed: int) -> None:
 @anything
 @given(SEEDS)
 def test_what_a_failed_execution_had_done_is_undone_once_and_backwards(seed: int) -> None:
-    random = Random(seed)
+    random = chance(seed)
     plan = plan_with_bodies(random, strategy=FailureStrategy.COMPENSATE)
     world = began(plan, random).play()
     assert world.finish is not None
@@ -97,7 +96,7 @@ def test_what_a_failed_execution_had_done_is_undone_once_and_backwards(seed: int
 @anything
 @given(SEEDS)
 def test_where_nothing_races_or_fails_the_order_of_the_answers_does_not_matter(seed: int) -> None:
-    random = Random(seed)
+    random = chance(seed)
     plan = plan_with_bodies(random, calm=True, cyclic=False)
     one, other = (began(plan, random, calm=True).play() for _ in range(2))
     assert one.finish is not None
@@ -106,7 +105,7 @@ def test_where_nothing_races_or_fails_the_order_of_the_answers_does_not_matter(s
 
 
 def _began(seed: int) -> Player:
-    random = Random(seed)
+    random = chance(seed)
     return began(plan_with_bodies(random), random)
 
 
