@@ -1,6 +1,7 @@
 """How a refusal reads on a terminal: its message, everything that was found, what to do about it."""
 
 from domain.errors import Finding, InvalidGraph, Refusal
+from domain.testcases import InvalidCases
 from domain.validation.inputs import InvalidInput
 
 
@@ -9,6 +10,8 @@ def told(refusal: Refusal) -> str:
     match refusal:
         case InvalidGraph(findings=findings):
             lines = ["The workflow is not valid:", *map(_line, findings)]
+        case InvalidCases(findings=findings):
+            lines = ["The test cases are not valid:", *map(_line, findings)]
         case InvalidInput(findings=(_, *others)):
             lines = [refusal.message, *(f"  {finding.message}" for finding in others)]
         case _:

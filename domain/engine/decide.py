@@ -93,7 +93,7 @@ def _allowed(draft: Draft) -> tuple[Command, ...]:
 def _apply(plan: Plan, draft: Draft, event: Event) -> None:
     if event.seq != draft.seq + 1:
         raise ValueError(f"event {event.seq} does not follow {draft.seq}")
-    draft.seq = event.seq
+    draft.seq, draft.undoable = event.seq, plan.undoable
     draft.epoch = max(draft.epoch, event.epoch)
     if draft.lifecycle.terminal:
         return

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from domain.engine.commands import CancelStep, Command
-from domain.engine.scopes import ROOT, Failure, Loop, Scope, Undo
+from domain.engine.scopes import ROOT, Failure, Loop, Scope, Trail, Undo
 from domain.engine.state import Lifecycle, Parent, Signal, State, StepState, StepStatus, seen
 from domain.json import JSON
 from domain.trials import BREAKPOINT, Trial
@@ -14,6 +14,7 @@ from domain.trials import BREAKPOINT, Trial
 class Draft:
     """Same fields as State, mutable. `commands` gathers what the transition asks for.
 
+    `undoable`: the nodes, with their trails, whose steps a failure undoes.
     `drained`: the scopes whose last open step the transition has settled. `keeps`: finished iterations keep their
     steps, for readers; an owner lets them collapse to their result.
     """
@@ -46,6 +47,7 @@ class Draft:
     trial: Trial | None
     stepping: bool
     keeps: bool = False
+    undoable: frozenset[tuple[Trail, str]] = frozenset()
     commands: list[Command] = field(default_factory=list[Command])
     drained: list[str] = field(default_factory=list[str])
 
@@ -74,6 +76,18 @@ class Draft:
         if step.status is not StepStatus.CANCELLED and step.undoes is None:
             scope.view[step.node] = seen(step)
 
+    def cut_off(self, path: str, at: datetime) -> None:
+        """An open step is no longer wanted because of a failure.
+
+        What may be under way and can be undone is not cancelled: only when it has finished is it known what to undo.
+        """
+        step = self.steps[path]
+        if step.status is StepStatus.ACTIVE and step.undoes is None and (step.trail, step.node) in self.undoable:
+            self.put(replace(step, cut=True))
+            return
+        self.empty(path, at, failed=True)
+        self.cancel(path, at)
+
     def cancel(self, path: str, at: datetime) -> None:
         """An open step is no longer wanted, nor what is inside it; a signal it held goes back to the front."""
         step = self.steps[path]
@@ -88,24 +102,28 @@ class Draft:
         """The step at `path` has no more use for its body, if it has one."""
         if path in self.loops:
             self.empty(path, at)
-            if not self.keeps:
+            if not self.keeps and not self._finishing(f"{path}["):
                 del self.loops[path]
 
-    def empty(self, path: str, at: datetime) -> None:
-        """Stop every iteration of the step at `path`."""
+    def empty(self, path: str, at: datetime, *, failed: bool = False) -> None:
+        """Stop every iteration of the step at `path`; what was cut off finishes."""
         inside = f"{path}["
         for step in [step for step in self.open if step.startswith(inside)]:
-            if step in self.open:  # a loop in the loop takes its own with it
-                self.cancel(step, at)
+            if step in self.open and not self.steps[step].cut:  # a loop in the loop takes its own with it
+                (self.cut_off if failed else self.cancel)(step, at)
         for prefix in [prefix for prefix in self.scopes if prefix.startswith(inside)]:
             self.forget(prefix)
 
     def forget(self, prefix: str) -> None:
-        """A pass is over: only what it came to is still known."""
-        if self.keeps:
+        """A pass is over: only what it came to is still known, once nothing in it runs any more."""
+        if self.keeps or self.scopes[prefix].active or self._finishing(prefix):
             return
         for path in self.scopes.pop(prefix).paths:
             self.steps.pop(path, None)
+
+    def _finishing(self, prefix: str) -> bool:
+        """Whether something in there was cut off and still runs."""
+        return bool(self.undoable) and any(path.startswith(prefix) and self.steps[path].cut for path in self.open)
 
 
 def stop(step: StepState) -> CancelStep:

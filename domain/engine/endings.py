@@ -9,21 +9,25 @@ from domain.engine.state import Lifecycle
 
 
 def end(draft: Draft, failure: Failure | None, at: datetime) -> None:
-    """Stop: nothing new starts, what is open is cancelled. Without a failure it is a cancellation."""
+    """Stop: nothing new starts, what is open is cancelled or cut off. Without a failure it is a cancellation."""
+    if draft.lifecycle is Lifecycle.ENDING and failure is None:
+        for path in [path for path in draft.open if draft.steps[path].cut]:
+            draft.cancel(path, at)
     if draft.lifecycle is not Lifecycle.RUNNING:
         return
     draft.lifecycle = Lifecycle.ENDING
     draft.failure = draft.failure or failure
     for path in list(draft.open):
-        if path in draft.open:
-            draft.cancel(path, at)
+        if path in draft.open and not (failure is not None and draft.steps[path].cut):
+            (draft.cancel if failure is None else draft.cut_off)(path, at)
 
 
 def break_off(frame: Frame, failure: Failure) -> None:
-    """The iteration has failed: what still runs of it is cancelled."""
+    """The iteration has failed: what still runs of it is cancelled or cut off."""
     frame.scope.failure = frame.scope.failure or failure
     for path in [path for path in frame.scope.paths if path in frame.draft.open]:
-        frame.draft.cancel(path, frame.at)
+        if not frame.draft.steps[path].cut:
+            frame.draft.cut_off(path, frame.at)
 
 
 def end_or_break_off(frame: Frame, failure: Failure) -> None:

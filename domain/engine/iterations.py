@@ -69,7 +69,10 @@ def close(plan: Plan, draft: Draft, at: datetime) -> None:
     """End the iterations whose last step has settled, and begin what follows from that."""
     while draft.drained:
         scope = draft.scopes.get(draft.drained.pop())
-        if scope is None or scope.owner is None or scope.active or scope.over or scope.owner not in draft.loops:
+        if scope is None or scope.owner is None or scope.active:
+            continue
+        if scope.over or scope.owner not in draft.loops:  # what was cut off has finished
+            draft.forget(scope.prefix)
             continue
         loop = draft.loops[scope.owner]
         _end(draft, scope, plan, at)
@@ -97,7 +100,7 @@ def _end(draft: Draft, scope: Scope, plan: Plan, at: datetime) -> None:
     if draft.lifecycle is not Lifecycle.RUNNING or loop.over:
         return
     if failure is not None and loop.error_handling is ErrorHandling.STOP:
-        draft.empty(owner, at)
+        draft.empty(owner, at, failed=True)
         cause = BodyFailed(index=scope.index, error=failure.error, path=failure.path)
         _wake(draft, owner, loop, cause)
     elif loop.enough is not None and loop.good >= loop.enough:

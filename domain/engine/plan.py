@@ -60,7 +60,9 @@ class Cycle:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """One graph. `bodies` are all the graphs in it by their trail, itself at `()`; only a definition's own plan has it.
+    """One graph. Only a definition's own plan has the next two.
+
+    `bodies`: all the graphs in it by their trail, itself at `()`; `undoable`: the nodes whose steps a failure undoes.
 
     `single`: it is the one node of an `each`, whose steps are named after the iteration.
     """
@@ -74,6 +76,7 @@ class Plan:
     definition: Definition
     single: bool = False
     bodies: Mapping[Trail, "Plan"] = field(default_factory=dict[Trail, "Plan"])
+    undoable: frozenset[tuple[Trail, str]] = frozenset()
 
     def at(self, trail: Trail) -> "Plan":
         """The graph inside these containers."""
@@ -94,7 +97,16 @@ class Plan:
 def compile_plan(definition: Definition, catalog: NodeCatalog) -> Plan:
     """Plan a validated definition; a graph with errors raises KeyError, which is a bug of the caller."""
     plan = _plan(definition.graph, definition, catalog.kinds(), inside=False)
-    return replace(plan, bodies=dict(_all_bodies(plan, ())))
+    bodies = dict(_all_bodies(plan, ()))
+    return replace(plan, bodies=bodies, undoable=frozenset(_undoable(bodies)))
+
+
+def _undoable(bodies: Mapping[Trail, "Plan"]) -> Iterator[tuple[Trail, str]]:
+    for trail, body in bodies.items():
+        for name, planned in body.nodes.items():
+            undone = body.strategy is FailureStrategy.COMPENSATE and planned.node.compensation is not None
+            if undone and not planned.single:
+                yield trail, name
 
 
 def _all_bodies(plan: Plan, trail: Trail) -> Iterator[tuple[Trail, Plan]]:

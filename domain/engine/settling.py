@@ -6,7 +6,7 @@ from datetime import datetime
 
 from domain.engine.activation import frame_of
 from domain.engine.commands import ResumeStep, RunStep
-from domain.engine.compensation import remember
+from domain.engine.compensation import remember, settle_cut
 from domain.engine.draft import Draft, stop
 from domain.engine.endings import end
 from domain.engine.events import EventKind
@@ -26,6 +26,9 @@ def settle_step(
     """Apply the event of an attempt; one for a step that is no longer open changes nothing."""
     step = draft.steps.get(path)
     if step is None or not step.status.open:
+        return
+    if step.cut:
+        settle_cut(plan, draft, kind, replace(step, attempt=attempt), payload, at)
         return
     if draft.lifecycle is not Lifecycle.RUNNING and step.undoes is None:
         return

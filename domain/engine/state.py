@@ -68,6 +68,7 @@ class StepState:
     """One activation of a node. `sources` are the paths of the steps whose edges activated it, `via` their handles.
 
     `begun`: the attempt that the log says has begun, for a step that must not run twice; 0: none.
+    `cut`: nothing follows from it any more, but it may finish, to be undone then.
     `scope`: the prefix of the pass it belongs to, `trail` the graph. `undoes`: it compensates the step at that path.
     `skipped_by_hand`: somebody gave its output instead of running it. `activated_at` and `settled_at` are the
     times of the events that did so. `signal` and `child_end`: what it is to be resumed with.
@@ -82,6 +83,7 @@ class StepState:
     via: tuple[str, ...] = ()
     attempt: int = 1
     begun: int = 0
+    cut: bool = False
     retry_at: datetime | None = None
     wait: Wait | None = None
     signal: Signal | None = None

@@ -1,14 +1,17 @@
 """How often and how wide a graph may run: bounds of loops, steps at once, steps in all."""
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
 from domain.errors import Finding
-from domain.graphs import ERROR, Node
+from domain.graphs import OUT, Node
 from domain.json import JSON, JSONObject, as_list, as_object, is_list
+from domain.nodes import NodeKind
 from domain.validation.codes import found
 from domain.validation.views import GraphView
+from domain.validation.widths import Way, width
 
 MOST_AT_ONCE: Final = 500
 """More steps at once than this wait for one another in a worker."""
@@ -99,9 +102,7 @@ def _many_steps(view: GraphView, node: Node) -> Iterator[Finding]:
     counts = [own.count or 1, *(each.count or 1 for each in _around(view))]
     if own.count in (None, 1) or all(count == 1 for count in counts[1:]):
         return
-    total, steps = 1, max(1, len(as_list(as_object(node.config.get("body")).get("nodes"))))
-    for count in counts:
-        total *= count
+    total, steps = math.prod(counts), max(1, len(as_list(as_object(node.config.get("body")).get("nodes"))))
     if total * steps > MOST_STEPS:
         product = " × ".join(f"{count:,}" for count in reversed(counts) if count > 1)
         message = f"Loops in loops come to {total:,} rounds ({product}), and {total * steps:,} steps"
@@ -109,60 +110,49 @@ def _many_steps(view: GraphView, node: Node) -> Iterator[Finding]:
 
 
 def _wide(view: GraphView) -> Iterator[Finding]:
-    """Told of the node that makes it too many: its rounds at once, times the ways it begins, times all around it."""
-    outside = 1
-    for rounds in _around(view):
-        outside *= rounds.at_once
-    opened = _branches(view)
+    """Told of the node that makes it too many: that begins the most branches, or whose rounds are too many at once."""
+    outside = math.prod(rounds.at_once for rounds in _around(view))
+    if outside > MOST_AT_ONCE:
+        return  # told of a node around
+    if view.container is None or rounds_of(view.container).at_once == 1:
+        own = _width(view)
+        if outside * own > MOST_AT_ONCE:
+            node = max(view.nodes, key=lambda name: len(view.outgoing.get(name, ())))
+            yield _too_wide(node, (), (outside, own))
     for node in view.nodes.values():
-        own, ways = rounds_of(node).at_once, _ways(view, node)
-        before = opened.get(node.id, 1)
-        total = outside * before * own * ways
-        if max(own, ways) > 1 and total > MOST_AT_ONCE >= outside * before:
-            factors = [factor for factor in (outside, before, own, ways) if factor > 1]
-            product = f" ({' × '.join(f'{factor:,}' for factor in factors)})" if len(factors) > 1 else ""
-            message = f"Up to {total:,} steps may be under way at once{product}"
-            yield found("WIDE_FAN_OUT", message, node_id=node.id, path=_concurrency(node, own))
+        at_once = rounds_of(node).at_once
+        inside = _body_width(node, view.kinds) if at_once > 1 else 1
+        if at_once > 1 and outside * at_once * inside > MOST_AT_ONCE:
+            path = ("config", "concurrency") if node.each is None else ("each", "concurrency")
+            yield _too_wide(node.id, path, (outside, at_once, inside))
 
 
-def _concurrency(node: Node, own: int) -> tuple[str, ...]:
-    if own == 1:
-        return ()
-    return ("each", "concurrency") if node.each is not None else ("config", "concurrency")
+def _too_wide(node_id: str, path: tuple[str, ...], factors: tuple[int, ...]) -> Finding:
+    counted = [f"{factor:,}" for factor in factors if factor > 1]
+    product = f" ({' × '.join(counted)})" if len(counted) > 1 else ""
+    message = f"Up to {math.prod(factors):,} steps may be under way at once{product}"
+    return found("WIDE_FAN_OUT", message, node_id=node_id, path=path)
 
 
-def _ways(view: GraphView, node: Node) -> int:
-    """How many edges may be taken together when the node is done."""
-    outgoing = view.outgoing.get(node.id, ())
-    if len(outgoing) < 2:
-        return 1
-    by_handle: dict[str, int] = {}
-    for edge in outgoing:
-        if edge.source_handle != ERROR:
-            by_handle[edge.source_handle] = by_handle.get(edge.source_handle, 0) + 1
-    kind = view.kinds.get(node.kind)
-    together = (kind is not None and kind.forks) or _takes_all(node.config)
-    return max(1, sum(by_handle.values()) if together else max(by_handle.values(), default=1))
+def _width(view: GraphView) -> int:
+    nodes, kinds = view.nodes, view.kinds
+    ways = [Way(edge.source, edge.source_handle, edge.target) for _, edge in view.edges]
+    return width(nodes, ways, lambda name: _together(nodes[name].kind, nodes[name].config, kinds))
 
 
-def _takes_all(config: JSONObject) -> bool:
-    return config.get("mode") == "all" and "cases" in config
+def _body_width(node: Node, kinds: Mapping[str, NodeKind]) -> int:
+    body = as_object(node.config.get("body") if node.each is None else None)
+    inner = {str(each.get("id")): each for each in map(as_object, as_list(body.get("nodes")))}
+    edges = map(as_object, as_list(body.get("edges")))
+    ways = [Way(str(e.get("source")), str(e.get("sourceHandle", OUT)), str(e.get("target"))) for e in edges]
+    known = [way for way in ways if way.source in inner and way.target in inner]
+
+    def together(name: str) -> bool:
+        return _together(str(inner[name].get("kind")), as_object(inner[name].get("config")), kinds)
+
+    return max(1, width(inner, known, together))
 
 
-def _branches(view: GraphView) -> Mapping[str, int]:
-    """About how many branches are open where each node begins: a fork multiplies them, a join divides them."""
-    opened: dict[str, int] = {}
-    left = {name: len(view.incoming.get(name, ())) for name in view.nodes}
-    ready = [name for name, count in left.items() if count == 0]
-    while ready:
-        name = ready.pop()
-        node = view.nodes[name]
-        joined = max(1, len(view.incoming.get(name, ())))
-        opened[name] = max(1, opened.get(name, 1) // joined)
-        after = min(opened[name] * _ways(view, node), MOST_AT_ONCE * 10)
-        for edge in view.outgoing.get(name, ()):
-            opened[edge.target] = max(opened.get(edge.target, 1), after)
-            left[edge.target] -= 1
-            if left[edge.target] == 0:
-                ready.append(edge.target)
-    return opened
+def _together(kind: str, config: JSONObject, kinds: Mapping[str, NodeKind]) -> bool:
+    """Whether all outputs of such a node are taken."""
+    return (kind in kinds and kinds[kind].forks) or (config.get("mode") == "all" and "cases" in config)

@@ -23,7 +23,7 @@ from tests.acceptance.storm_flows import FAMILY, PATIENCE, ROUNDS, THOUSANDS, UN
 WORKERS = 3
 _PATIENCE = 5
 """How often a process is started that does not begin."""
-WAVE = (ROUNDS.name, FAMILY.name, UNDO.name, UNDO.name, "Questions", "Questions", PATIENCE.name)
+WAVE = (*[ROUNDS.name] * 3, *[FAMILY.name] * 2, *[UNDO.name] * 3, *["Questions"] * 2, PATIENCE.name)
 """What begins together."""
 START = """mutation ($inputs: [ExecutionStartInput!]!) {
   executionStartMany(inputs: $inputs) { executions { id } errors { code message } } }"""

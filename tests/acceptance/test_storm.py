@@ -31,7 +31,7 @@ SECONDS = 20.0
 async def storm(
     servers: Stack, pool: EnginePool, ground: Ground, workers: Workers, receiver: Receiver
 ) -> AsyncGenerator[Storm]:
-    receiver.delay = 0.12
+    receiver.delay = 0.3
     front = Front(data_dir=servers.data_dir)
     await front.start()
     tenant_id = await pool.fetchval("SELECT id FROM tenant WHERE slug = 'default'")
@@ -60,7 +60,7 @@ async def test_whatever_dies_every_execution_ends_as_it_must_and_nothing_is_done
     async with answering(storm):
         async with asyncio.TaskGroup() as group:
             group.create_task(storm.blow(SECONDS))
-            group.create_task(waves(storm, 8, SECONDS / 10))
+            group.create_task(waves(storm, 12, SECONDS / 14))
         ids, seconds = await storm.over(60)
 
     await assert_weathered(pool, ids, storm.begun, receiver, most=1 + len(storm.dead))

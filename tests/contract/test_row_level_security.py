@@ -29,6 +29,7 @@ GRANTS = {
     "file": ("DELETE INSERT SELECT", "DELETE INSERT SELECT UPDATE"),
     "file_leftover": ("DELETE INSERT SELECT UPDATE", "DELETE INSERT SELECT UPDATE"),
     "file_usage": ("INSERT SELECT UPDATE", "DELETE INSERT SELECT UPDATE"),
+    "load_run": ("INSERT SELECT UPDATE", "DELETE INSERT SELECT UPDATE"),
     "lock_request": ("SELECT", "DELETE INSERT SELECT UPDATE"),
     "membership": ("DELETE INSERT SELECT UPDATE", "DELETE INSERT SELECT UPDATE"),
     "promotion": ("INSERT SELECT", "DELETE INSERT SELECT"),
@@ -41,6 +42,7 @@ GRANTS = {
     "task_entry": ("INSERT SELECT", "DELETE INSERT SELECT"),
     "tenant": ("SELECT", "DELETE INSERT SELECT UPDATE"),
     "tenant_limit": ("SELECT", "DELETE INSERT SELECT UPDATE"),
+    "test_case": ("DELETE INSERT SELECT UPDATE", "DELETE INSERT SELECT UPDATE"),
     "trigger": ("DELETE INSERT SELECT UPDATE", "DELETE INSERT SELECT UPDATE"),
     "wake_up": ("SELECT", "DELETE INSERT SELECT UPDATE"),
     "worker": ("", "DELETE INSERT SELECT UPDATE"),
@@ -183,6 +185,16 @@ async def populate(pool: EnginePool) -> TenantId:
             "publish_request (id, tenant_id, workflow_id, candidate_id, content_hash, note, authors, requested_at,"
             " requested_by)",
             (uuid.uuid7(), tenant, workflow, version, b"x", "", ["user_1"], now, "user_1"),
+        ),
+        (
+            "test_case (id, tenant_id, workflow_id, name, variables, trial, timeout, created_at, created_by, updated_at,"
+            " updated_by)",
+            (uuid.uuid7(), tenant, workflow, "c", "{}", "{}", 1.0, now, "user_1", now, "user_1"),
+        ),
+        (
+            "load_run (id, tenant_id, workflow_id, version_id, count, concurrency, begins_with, draft, created_at,"
+            " created_by, finished_at)",
+            (uuid.uuid7(), tenant, workflow, version, 1, 1, "{}", True, now, "user_1", now),
         ),
         ("workflow_limit (workflow_id, tenant_id, max_concurrent, changed_at)", (workflow, tenant, 1, now)),
         ("tenant_limit (tenant_id, max_concurrent, changed_at)", (tenant, 1, now)),

@@ -47,6 +47,7 @@ async def test_a_start_writes_the_row_and_its_first_events(
         root_of=ExecutionId(uuid.uuid7()),
         draft=True,
         test=True,
+        trial_of=uuid.uuid7(),
     )
     assert await starts.insert(tenant, [new]) == [StartResult(status=StartStatus.STARTED, execution_id=new.id)]
     row = await engine_pool.fetchrow("SELECT * FROM execution WHERE id = $1", new.id)
@@ -80,6 +81,7 @@ async def test_a_start_writes_the_row_and_its_first_events(
         "environment": None,
         "split_id": None,
         "test": True,
+        "trial_of": new.trial_of,
     }
     events = await engine_pool.fetch(
         "SELECT seq, tenant_id, epoch, kind, payload, at FROM execution_event WHERE execution_id = $1 ORDER BY seq",

@@ -68,6 +68,19 @@ def test_concurrency_in_concurrency_multiplies() -> None:
     )
 
 
+def test_branches_in_rounds_that_run_at_once_multiply() -> None:
+    begin: JSONObject = {"id": "begin", "kind": "log", "config": {"message": "hello"}}
+    sides: list[JSONObject] = [{**SAY, "id": f"s{at}"} for at in range(30)]
+    ways: list[JSON] = [{"source": "begin", "target": str(side["id"])} for side in sides]
+    body: JSONObject = {"nodes": [begin, *sides], "edges": ways}
+
+    def rounds(concurrency: int) -> Definition:
+        return of(Node(id="l", kind="loop", config={"items": [1] * 99, "concurrency": concurrency, "body": body}))
+
+    assert told(rounds(16)) == []
+    assert [each.message for each in found(rounds(17))] == ["Up to 510 steps may be under way at once (17 × 30)"]
+
+
 def test_a_list_that_is_written_out_bounds_the_concurrency() -> None:
     assert told(of(loop("l", SAY, items=[1, 2, 3], concurrency=1_000))) == []
     assert told(of(loop("l", SAY, type="for", times=600, concurrency=1_000))) == [
@@ -95,11 +108,12 @@ def test_branches_that_have_come_together_count_no_more() -> None:
 
 def test_of_the_ways_of_a_decision_only_one_is_taken() -> None:
     cases: list[JSON] = [{"name": f"c{at}", "equals": at} for at in range(600)]
-    ways = [Edge(source="s", target="a", source_handle=f"c{at}") for at in range(600)]
+    ways = [Edge(source="s", target=f"a{at}", source_handle=f"c{at}") for at in range(600)]
 
     def decided(mode: str) -> Definition:
         node = Node(id="s", kind="switch", config={"expression": "input.a", "cases": cases, "mode": mode})
-        return of(node, log("a"), edges=[Edge(source="start", target="s"), *ways])
+        branches = [log(f"a{at}") for at in range(600)]
+        return of(node, *branches, edges=[Edge(source="start", target="s"), *ways])
 
     assert told(decided("first")) == []
     assert told(decided("all")) == [("WIDE_FAN_OUT", "s", "")]
