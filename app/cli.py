@@ -20,6 +20,9 @@ class Entry:
 
 COMMANDS = {
     "run": Entry(target="app.cli_run:run", summary="Run a workflow file and print its result."),
+    "test-workflow": Entry(
+        target="app.cli_cases:test_workflow", summary="Run the test cases of a workflow, or put load on it."
+    ),
     "up": Entry(target="app.cli_up:up", summary="Start everything on this machine."),
     "serve": Entry(target="app.cli_up:serve", summary="The API process alone."),
     "worker": Entry(target="app.cli_up:worker", summary="A worker process alone."),

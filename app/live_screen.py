@@ -5,8 +5,9 @@ import re
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
 from io import StringIO
+from typing import Protocol
 
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderResult
 from rich.live import Live
 
 from app.live_view import RunView
@@ -15,8 +16,18 @@ _FRAMES_PER_SECOND = 10
 _FONT_FROM_ELSEWHERE = re.compile(r"\s*@font-face \{.*?\}", re.DOTALL)
 
 
+class Shown(Protocol):
+    """A view that rich can draw."""
+
+    def news(self) -> list[str]:
+        """Plain lines since the last call."""
+        ...
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult: ...
+
+
 @asynccontextmanager
-async def shown(view: RunView, console: Console) -> AsyncGenerator[None, None]:
+async def shown(view: Shown, console: Console) -> AsyncGenerator[None, None]:
     """Keep the view on the console while the block runs: drawn anew on a terminal, line by line elsewhere."""
     live = Live(view, console=console, auto_refresh=False, vertical_overflow="visible")
     task = asyncio.create_task(_refresh(live, view, console))
@@ -34,7 +45,7 @@ async def shown(view: RunView, console: Console) -> AsyncGenerator[None, None]:
             _print_news(view, console)
 
 
-async def _refresh(live: Live, view: RunView, console: Console) -> None:
+async def _refresh(live: Live, view: Shown, console: Console) -> None:
     while True:
         await asyncio.sleep(1 / _FRAMES_PER_SECOND)
         if console.is_terminal:
@@ -43,7 +54,7 @@ async def _refresh(live: Live, view: RunView, console: Console) -> None:
             _print_news(view, console)
 
 
-def _print_news(view: RunView, console: Console) -> None:
+def _print_news(view: Shown, console: Console) -> None:
     for line in view.news():
         console.print(line, markup=False, highlight=False, soft_wrap=True)
 

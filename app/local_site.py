@@ -66,7 +66,7 @@ class LocalFile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LocalSite:
-    """`version`: the content of the file, stored once. `demo`: there when it was asked for and the document names one."""
+    """`version`: the content of the file, stored once. `demo`: where the document names one and it was asked for."""
 
     ground: Ground
     api: Api

@@ -65,7 +65,7 @@ async def _run(
         if document.demo is not None and "demo" not in request.variables:
             say(f"the demo {document.demo} is not started on a server; --var demo=URL says where one serves")
         executions = await _begin(workflow, request, server)
-        watched = _Watched(server, executions, _view(document, request), say)
+        watched = Watched(server, executions, _view(document, request), say)
         async with show(watched.view):
             interrupted = await watched.until_over(stop)
         return RunEnd(results=await _results(executions, server), interrupted=interrupted)
@@ -153,7 +153,7 @@ def _view(document: Document, request: RunRequest) -> RunView:
     )
 
 
-class _Watched:
+class Watched:
     """Feeds the view with what the server tells of the executions."""
 
     def __init__(self, server: RemoteServer, executions: Sequence[str], view: RunView, say: Say) -> None:

@@ -46,7 +46,7 @@ def read_request(file: Path, *, input_: str | None, each: str | None, variables:
     raw = _read(file, "file")
     document = loads(raw, kind)
     many = each is not None
-    inputs = _list(_value(each, "each")) if each is not None else [_value(input_, "input") if input_ else None]
+    inputs = _list(read_value(each, "each")) if each is not None else [read_value(input_, "input") if input_ else None]
     return RunRequest(
         file=file,
         text=raw.decode(),
@@ -58,8 +58,8 @@ def read_request(file: Path, *, input_: str | None, each: str | None, variables:
     )
 
 
-def _value(text: str, option: str) -> JSON:
-    """JSON as given, or that of the file after an @."""
+def read_value(text: str, option: str) -> JSON:
+    """JSON as given, or that of the file after an @. Raises Invalid, which names the option."""
     given = _read(Path(text[1:]), option) if text.startswith("@") else text
     try:
         return cast("JSON", json.loads(given))

@@ -11,8 +11,10 @@ from domain.executions_versions import choose, look_up
 from domain.ids import LoadRunId, WorkflowId, encode
 from domain.json import JSON, JSONObject
 from domain.load_runs import DEFAULT_CONCURRENCY, MAX_CONCURRENCY, MAX_COUNT, MAX_RATE, LoadRun, LoadRunStore
+from domain.starts import NewExecution
 from domain.storable import canonical
 from domain.tenancy import Principal
+from domain.testcases_check import MAX_TIMEOUT
 from domain.trials import Pin, Trial
 
 MAX_BYTES = 64 * 1024 * 1024
@@ -30,7 +32,9 @@ class LoadSize:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewLoadRun:
-    """`version` None: of the draft. `effects`: the nodes that may act outside; all others only seem to."""
+    """`version` None: of the draft. `effects`: the nodes that may act outside; all others only seem to. `timeout`:
+    seconds that each execution may take, should the workflow allow more.
+    """
 
     workflow_id: WorkflowId
     size: LoadSize
@@ -39,6 +43,7 @@ class NewLoadRun:
     version: int | None = None
     pins: Mapping[str, Pin] = field(default_factory=dict[str, Pin])
     effects: frozenset[str] = frozenset()
+    timeout: float | None = None
 
     @property
     def request(self) -> StartRequest:
@@ -49,6 +54,7 @@ class NewLoadRun:
             version=self.version,
             draft=self.version is None,
             trial=Trial(pins=self.pins, effects=self.effects),
+            timeout=self.timeout,
         )
 
 
@@ -71,31 +77,42 @@ async def start(new: NewLoadRun, *, by: Principal, store: LoadRunStore, given: S
     Raises what a start of one of them raises, Invalid and TooLarge for its size, LoadRunUnderWay.
     """
     size, request = checked_size(new.size), new.request
+    if request.timeout is not None and not 0 < request.timeout <= MAX_TIMEOUT:
+        raise Invalid(f"A timeout is more than 0 and at most {MAX_TIMEOUT:,.0f} seconds", path=("timeout",))
     found = await look_up([request], given)
     run_id = LoadRunId(given.ids())
     version, placed = await choose(request, str(run_id), found, given=given, now=now)
     first = prepare(request, version, Origin(by=str(by.actor)), ids=given.ids, now=now, placed=placed)
-    begins_with = {**first.events[0].payload, "deadline": None}
-    refuse_bulk(begins_with, size.count)
-    run = LoadRun(
-        id=run_id,
-        workflow_id=new.workflow_id,
-        version_id=version.id,
-        count=size.count,
-        concurrency=size.concurrency,
-        rate=size.rate,
-        begins_with=begins_with,
-        timeout=version.definition.settings.timeout,
-        draft=version.number is None,
-        created_at=now,
-        created_by=str(by.actor),
-    )
+    run = load_run(run_id, size, first, seconds=least(request.timeout, version.definition.settings.timeout))
     await store.insert(run)
     return run
 
 
-def refuse_bulk(begins_with: JSONObject, count: int) -> None:
-    """Raises TooLarge when so many executions that begin with this would fill the store."""
+def load_run(run_id: LoadRunId, size: LoadSize, first: NewExecution, *, seconds: float | None) -> LoadRun:
+    """Of executions that all begin as `first` does, each with `seconds` of its own. Raises TooLarge for their bulk."""
+    begins_with = {**first.events[0].payload, "deadline": None}
+    _refuse_bulk(begins_with, size.count)
+    return LoadRun(
+        id=run_id,
+        workflow_id=first.workflow_id,
+        version_id=first.version_id,
+        count=size.count,
+        concurrency=size.concurrency,
+        rate=size.rate,
+        begins_with=begins_with,
+        timeout=seconds,
+        draft=first.draft,
+        created_at=first.created_at,
+        created_by=first.triggered_by or "",
+    )
+
+
+def least(*seconds: float | None) -> float | None:
+    """The shortest of the times that are given."""
+    return min((each for each in seconds if each is not None), default=None)
+
+
+def _refuse_bulk(begins_with: JSONObject, count: int) -> None:
     size = len(canonical(begins_with)) * count
     if size > MAX_BYTES:
         most = MAX_BYTES // 1024**2

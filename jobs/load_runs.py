@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import datetime
 
 from domain.engine.ports import Append, ExecutionStatus, InboxKind
@@ -87,9 +88,7 @@ class LoadFeeder:
     async def _until(self, soon: datetime | None) -> None:
         """Return when something has ended, at that moment, or when it is time to look again."""
         patience = _EVERY if soon is None else min(_EVERY, max(0.0, (soon - self._clock()).total_seconds()))
-        try:
+        with suppress(TimeoutError):
             async with asyncio.timeout(patience):
                 await self._called.wait()
-        except TimeoutError:
-            pass
         self._called.clear()

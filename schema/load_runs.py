@@ -168,6 +168,9 @@ class LoadRunStartInput:
     input: JSON | None = None
     variables: JSON | None = strawberry.field(default=None, description="Over the workflow's defaults.")
     version: int | None = strawberry.field(default=None, description="Instead of the draft.")
+    timeout: float | None = strawberry.field(
+        default=None, description="Seconds that each may take, should the workflow allow more."
+    )
     test: LoadTestInput | None = None
 
     def new(self) -> NewLoadRun:
@@ -181,6 +184,7 @@ class LoadRunStartInput:
             version=self.version,
             pins=pins_of(test.pins, "test"),
             effects=frozenset(test.effects),
+            timeout=self.timeout,
         )
 
 

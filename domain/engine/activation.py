@@ -13,8 +13,8 @@ from domain.engine.scopes import ROOT, Scope, nth
 from domain.engine.state import StepState, StepStatus
 from domain.graphs import OUT
 
-Settled: TypeAlias = deque[tuple[PlannedEdge, str | None]]
-"""Edges to settle, with the path of the step that takes them, None for dead."""
+Settled: TypeAlias = deque[tuple[PlannedEdge, str | None, int]]
+"""Edges to settle, with the path of the step that takes them, None for dead, and the round in which they do so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +36,11 @@ def frame_of(root: Plan, draft: Draft, prefix: str, at: datetime) -> Frame:
     return Frame(root.at(scope.trail), draft, scope, at)
 
 
-def activate(frame: Frame, name: str, arriving: Sequence[PlannedEdge] = (), source: str | None = None) -> None:
-    """Make a step of the node. `source` is the path that takes a back edge, whose taking is not remembered."""
+def activate(frame: Frame, name: str, arriving: Sequence[PlannedEdge] = (), sources: Sequence[str] = ()) -> None:
+    """Make a step of the node. `sources`: who takes the arriving edges, where the scope does not remember it."""
     path = _next_path(frame, name)
-    sources = [source] if source is not None else [frame.scope.edges[edge.index] for edge in arriving]
+    settled = [frame.scope.edges[edge.index] for edge in arriving] if not sources else sources
+    came = [source for source in settled if source is not None]
     frame.draft.put(
         StepState(
             path=path,
@@ -47,15 +48,24 @@ def activate(frame: Frame, name: str, arriving: Sequence[PlannedEdge] = (), sour
             status=StepStatus.ACTIVE,
             scope=frame.scope.prefix,
             trail=frame.scope.trail,
-            sources=tuple(path for path in sources if path is not None),
+            sources=tuple(came),
             via=tuple(edge.edge.source_handle for edge in arriving) if _named(arriving) else (),
+            round=_round_of(frame, name, came),
             activated_at=frame.at,
         )
     )
     frame.draft.commands.append(RunStep(path=path, node=name, attempt=1))
 
 
-def die(frame: Frame, name: str, queue: Settled) -> None:
+def _round_of(frame: Frame, name: str, sources: Sequence[str]) -> int:
+    """A node that runs once for every edge begins rounds; what follows belongs to the round it came from."""
+    if frame.plan.nodes[name].multiple and len(frame.plan.nodes[name].incoming) > 1:
+        return frame.scope.generations[name]
+    return max((frame.draft.steps[path].round for path in sources), default=0)
+
+
+def die(frame: Frame, name: str, queue: Settled, round: int = 0) -> None:
+    """The node does not run in this round, nor does what depends on it alone."""
     path = _next_path(frame, name)
     frame.draft.put(
         StepState(
@@ -64,11 +74,12 @@ def die(frame: Frame, name: str, queue: Settled) -> None:
             status=StepStatus.SKIPPED,
             scope=frame.scope.prefix,
             trail=frame.scope.trail,
+            round=round,
             activated_at=frame.at,
             settled_at=frame.at,
         )
     )
-    queue.extend((edge, None) for edge in frame.plan.nodes[name].outgoing)
+    queue.extend((edge, None, round) for edge in frame.plan.nodes[name].outgoing)
 
 
 def open_steps(frame: Frame, nodes: Collection[str]) -> list[str]:

@@ -38,6 +38,7 @@ def settle(frame: Frame, path: str, handles: Collection[str], decisions: Mapping
     `decisions` maps the index of a conditional edge to true, false, or an error object when it failed.
     """
     queue: Settled = deque()
+    round = frame.draft.steps[path].round
     failed: JSONObject | None = None
     for edge in frame.planned(path).outgoing:
         taken: JSON = edge.edge.source_handle in handles
@@ -45,7 +46,7 @@ def settle(frame: Frame, path: str, handles: Collection[str], decisions: Mapping
             taken = decisions.get(str(edge.index), False)
         if isinstance(taken, Mapping):
             failed, taken = failed or taken, False
-        queue.append((edge, path if taken else None))
+        queue.append((edge, path if taken else None, round))
     if failed is not None:
         fail(frame, path, failed)
         return
@@ -67,7 +68,7 @@ def fail(frame: Frame, path: str, error: JSONObject) -> None:
     else:
         end(draft, failure, frame.at)
         return
-    _propagate(frame, deque((edge, None) for edge in planned.outgoing))
+    _propagate(frame, deque((edge, None, draft.steps[path].round) for edge in planned.outgoing))
 
 
 def withdraw(frame: Frame, nodes: Collection[str]) -> None:
@@ -77,7 +78,7 @@ def withdraw(frame: Frame, nodes: Collection[str]) -> None:
     queue: Settled = deque()
     for path in open_steps(frame, nodes):
         frame.draft.cancel(path, frame.at)
-        queue.extend((edge, None) for edge in frame.planned(path).outgoing)
+        queue.extend((edge, None, frame.draft.steps[path].round) for edge in frame.planned(path).outgoing)
     for name in frame.plan.nodes:
         if name in nodes and name not in frame.scope.fired:
             die(frame, name, queue)
@@ -106,7 +107,7 @@ def overdue(frame: Frame, path: str) -> None:
 def _propagate(frame: Frame, queue: Settled) -> None:
     while True:
         while queue:
-            edge, source = queue.popleft()
+            edge, source, round = queue.popleft()
             if frame.draft.lifecycle is not Lifecycle.RUNNING or frame.scope.failure is not None:
                 return
             if edge.back:
@@ -115,6 +116,6 @@ def _propagate(frame: Frame, queue: Settled) -> None:
             elif source is not None:
                 take(frame, edge, source, queue)
             elif edge.exits is None:
-                kill(frame, edge, queue)
+                kill(frame, edge, round, queue)
         if not leave_cycles(frame, queue):
             return

@@ -71,7 +71,7 @@ def close(plan: Plan, draft: Draft, at: datetime) -> None:
         scope = draft.scopes.get(draft.drained.pop())
         if scope is None or scope.owner is None or scope.active:
             continue
-        if scope.over or scope.owner not in draft.loops:  # what was cut off has finished
+        if scope.over or scope.owner not in draft.open:  # what was cut off has finished
             draft.forget(scope.prefix)
             continue
         loop = draft.loops[scope.owner]

@@ -23,17 +23,22 @@ def again(frame: Frame, edge: PlannedEdge, source: str) -> None:
     for path in open_steps(frame, edge.redo):
         frame.draft.cancel(path, frame.at)
     spent = {name for name in edge.redo if name in scope.fired}
+    anew: set[int] = set()
     for name in edge.redo:
         scope.fired.pop(name, None)
         for outgoing in frame.plan.nodes[name].outgoing:
             if outgoing.exits is None:
                 scope.edges.pop(outgoing.index, None)
-                scope.kept.pop(outgoing.index, None)
+                anew.add(outgoing.index)
     for name in edge.redo:
         settled = [scope.edges[index] for index in frame.plan.nodes[name].incoming if index in scope.edges]
         taken = 0 if name in spent else sum(path is not None for path in settled)  # what ran has used them up
         scope.arrived[name] = (taken, len(settled) - taken)
-    activate(frame, edge.edge.target, (edge,), source)
+        came = scope.rounds.get(name, {}).get(frame.draft.steps[source].round)
+        if came is not None:
+            came.edges = {index: None if came.over else path for index, path in came.edges.items() if index not in anew}
+            came.over = False
+    activate(frame, edge.edge.target, (edge,), (source,))
 
 
 def _limit(plan: Plan, edge: PlannedEdge) -> int:
@@ -61,5 +66,5 @@ def leave_cycles(frame: Frame, queue: Settled) -> bool:
         if open_steps(frame, cycle.nodes):
             continue
         if any(name in scope.fired for name in cycle.nodes):
-            queue.extend((replace(edge, exits=None), None) for edge in waiting)
+            queue.extend((replace(edge, exits=None), None, 0) for edge in waiting)
     return bool(queue)

@@ -30,12 +30,23 @@ def nth(path: str, generation: int) -> str:
 
 
 @dataclass(slots=True, kw_only=True)
+class Round:
+    """What has come to a node in one round: edges and who took them, None for dead. `over`: it has run or died."""
+
+    edges: dict[int, str | None] = field(default_factory=dict[int, "str | None"])
+    over: bool = False
+
+    def copy(self) -> "Round":
+        return Round(edges=dict(self.edges), over=self.over)
+
+
+@dataclass(slots=True, kw_only=True)
 class Scope:
     """One pass through a graph: the execution's own, or one iteration of a body.
 
     `prefix`: what the paths of its steps begin with (`loop[3].`). `owner`: the path of the step whose body it is.
     `edges`: settled edges of the current pass, the source's path when taken, None when dead.
-    `kept`: what came over an edge since, for rounds of its target to come.
+    `rounds`: what came to a node that waits for several edges, of each round by its number.
     `fired`: the current activation of a node, absent while it waits for its edges. `generations`: activations so far.
     `arrived`: (taken, dead) incoming edges of a node. `passes`: how often a back edge was taken.
     `view`: what expressions see as `steps`. `tolerated`: failures borne by a merge or a parallel, by its id.
@@ -47,7 +58,7 @@ class Scope:
     owner: str | None = None
     index: int = 0
     edges: dict[int, str | None] = field(default_factory=dict[int, "str | None"])
-    kept: dict[int, list[str | None]] = field(default_factory=dict[int, "list[str | None]"])
+    rounds: dict[str, dict[int, Round]] = field(default_factory=dict[str, dict[int, Round]])
     fired: dict[str, str] = field(default_factory=dict[str, str])
     generations: dict[str, int] = field(default_factory=dict[str, int])
     arrived: dict[str, tuple[int, int]] = field(default_factory=dict[str, tuple[int, int]])
@@ -68,7 +79,7 @@ class Scope:
         return replace(
             self,
             edges=dict(self.edges),
-            kept={index: list(sources) for index, sources in self.kept.items()},
+            rounds={name: {number: each.copy() for number, each in of.items()} for name, of in self.rounds.items()},
             fired=dict(self.fired),
             generations=dict(self.generations),
             arrived=dict(self.arrived),

@@ -7,7 +7,7 @@ from typing import Any
 from domain.engine.causes import cause_from_json, cause_to_json
 from domain.engine.outcomes import ChildEnded, ErrorHandling
 from domain.engine.parents import parent_from_json, parent_to_json
-from domain.engine.scopes import Failure, Loop, Scope, Undo
+from domain.engine.scopes import Failure, Loop, Round, Scope, Undo
 from domain.engine.state import Lifecycle, Signal, State, StepState, StepStatus, Wait, seen
 from domain.json import JSON, JSONObject
 from domain.trials import trial_from_json, trial_to_json
@@ -109,6 +109,7 @@ def _step_to_json(step: StepState) -> JSONObject:
     optional: dict[str, JSON] = {
         "scope": step.scope or None,
         "trail": list(step.trail) or None,
+        "round": step.round or None,
         "begun": step.begun or None,
         "cut": step.cut or None,
         "retryAt": _text(step.retry_at),
@@ -144,6 +145,7 @@ def _step_from_json(document: Any) -> StepState:
         sources=tuple(document["sources"]),
         via=tuple(document["via"]),
         attempt=document["attempt"],
+        round=document.get("round", 0),
         begun=document.get("begun", 0),
         cut=document.get("cut", False),
         retry_at=_moment(document.get("retryAt")),
@@ -198,7 +200,11 @@ def _scope_to_json(scope: Scope) -> JSONObject:
         "owner": scope.owner,
         "index": scope.index,
         "edges": [[index, source] for index, source in scope.edges.items()],
-        "kept": [[index, list(sources)] for index, sources in scope.kept.items() if sources],
+        "rounds": [
+            [name, number, each.over, [[index, source] for index, source in each.edges.items()]]
+            for name, rounds in scope.rounds.items()
+            for number, each in rounds.items()
+        ],
         "fired": dict(scope.fired),
         "generations": dict(scope.generations),
         "arrived": {node: list(counts) for node, counts in scope.arrived.items()},
@@ -208,9 +214,17 @@ def _scope_to_json(scope: Scope) -> JSONObject:
             name: [_failure_to_json(failure) for failure in failures] for name, failures in scope.tolerated.items()
         },
         "failure": _failure_to_json(scope.failure),
+        "own": scope.view.get(scope.trail[-1]) if scope.owner is not None else None,
         "active": scope.active,
         "over": scope.over,
     }
+
+
+def _rounds_from_json(document: Any) -> dict[str, dict[int, Round]]:
+    rounds: dict[str, dict[int, Round]] = {}
+    for name, number, over, edges in document:
+        rounds.setdefault(name, {})[number] = Round(edges={int(index): source for index, source in edges}, over=over)
+    return rounds
 
 
 def _scope_from_json(document: Any) -> Scope:
@@ -220,11 +234,12 @@ def _scope_from_json(document: Any) -> Scope:
         owner=document["owner"],
         index=document["index"],
         edges={int(index): source for index, source in document["edges"]},
-        kept={int(index): list(sources) for index, sources in document.get("kept", ())},
+        rounds=_rounds_from_json(document.get("rounds", ())),
         fired=dict(document["fired"]),
         generations=dict(document["generations"]),
         arrived={node: (counts[0], counts[1]) for node, counts in document["arrived"].items()},
         passes={int(index): count for index, count in document["passes"]},
+        view={document["trail"][-1]: document["own"]} if document["owner"] is not None else {},
         results=dict(document["results"]),
         tolerated={
             name: tuple(Failure(error=failure["error"], path=failure["path"]) for failure in failures)

@@ -67,6 +67,7 @@ class Signal:
 class StepState:
     """One activation of a node. `sources` are the paths of the steps whose edges activated it, `via` their handles.
 
+    `round`: where a `join: each` has let several threads through, which of them this is, from 1; 0 before any.
     `begun`: the attempt that the log says has begun, for a step that must not run twice; 0: none.
     `cut`: nothing follows from it any more, but it may finish, to be undone then.
     `scope`: the prefix of the pass it belongs to, `trail` the graph. `undoes`: it compensates the step at that path.
@@ -81,6 +82,7 @@ class StepState:
     trail: Trail = ()
     sources: tuple[str, ...] = ()
     via: tuple[str, ...] = ()
+    round: int = 0
     attempt: int = 1
     begun: int = 0
     cut: bool = False

@@ -10,13 +10,14 @@ from domain.validation.expressions import Place
 from domain.validation.schemas import did_you_mean
 from domain.validation.views import GraphView
 
-_JUDGED = frozenset({"steps", "vars", "execution", "item", "index", "error"})
+_TOLD_BY = {"steps": 2, "vars": 2, "execution": 3, "item": 1, "index": 1, "error": 1}
+"""How much of a path it depends on whether it has a value."""
 
 
 def findings(view: GraphView) -> Iterator[Finding]:
     """Everything read in this graph that has no value where it is read; what is no name at all is found earlier."""
     for use in view.uses:
-        judged = {path[:3] for path in use.expression.paths if path[0] in _JUDGED}
+        judged = {path[: _TOLD_BY[path[0]]] for path in use.expression.paths if path[0] in _TOLD_BY}
         for path in sorted(judged):
             yield from _reading(view, use.place, path)
     yield from _cancelled(view)

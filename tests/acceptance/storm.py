@@ -2,8 +2,8 @@
 
 import asyncio
 import signal
-from collections.abc import AsyncGenerator, Coroutine, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Coroutine, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any
@@ -55,7 +55,6 @@ class Storm:
     begun: list[Begun] = field(default_factory=list[Begun])
     alive: list[Worker] = field(default_factory=list[Worker])
     dead: list[Worker] = field(default_factory=list[Worker])
-    answers: int = 0
     _errands: list[asyncio.Task[None]] = field(default_factory=list["asyncio.Task[None]"])
 
     # What harms
@@ -64,9 +63,9 @@ class Storm:
         """Kill something every second or two."""
         loop = asyncio.get_running_loop()
         limit = loop.time() + seconds
-        harms = [self._kill_worker] * 5 + [self._kill_api] * 2 + [self._flush_redis, self._kill_redis]
+        harms = [self._kill_worker] * 6 + [self._kill_api] * 2 + [self._flush_redis, self._kill_redis]
         while loop.time() < limit:
-            await asyncio.sleep(self.random.uniform(0.3, 2.0))
+            await asyncio.sleep(self.random.uniform(0.2, 1.4))
             await self.random.choice(harms)()
         await asyncio.gather(*self._errands)  # everything stands again, and every signal is sent
 
@@ -112,6 +111,13 @@ class Storm:
 
     # What goes on meanwhile
 
+    async def begin_waves(self, count: int, pause: float) -> None:
+        """One of thousands of iterations, and then one wave after another."""
+        await self.begin([THOUSANDS.name])
+        for _ in range(count):
+            await self.begin(WAVE)
+            await asyncio.sleep(pause)
+
     async def begin(self, names: Sequence[str]) -> None:
         """One execution of each, in one commit; repeated under the same keys as often as it takes."""
         first = len(self.begun)
@@ -156,7 +162,6 @@ class Storm:
                 for _ in range(self.random.choice((1, 1, 2))):
                     payload = (await self.front.data(COMPLETE, id=task["id"], **answer))["taskComplete"]
                     assert payload["errors"] == []
-                self.answers += 1
             await asyncio.sleep(0.2)
 
     async def over(self, seconds: float) -> tuple[list[ExecutionId], float]:
@@ -171,23 +176,3 @@ class Storm:
         every = "SELECT id FROM execution WHERE tenant_id = $1 ORDER BY id"
         took = asyncio.get_running_loop().time() - began
         return [row["id"] for row in await self.workers.pool.fetch(every, self.tenant_id)], took
-
-
-@asynccontextmanager
-async def answering(storm: Storm) -> AsyncGenerator[None]:
-    """Questions are answered while the block runs."""
-    task = asyncio.create_task(storm.answer())
-    try:
-        yield
-    finally:
-        task.cancel()
-    if task.done() and not task.cancelled():
-        task.result()
-
-
-async def waves(storm: Storm, count: int, pause: float) -> None:
-    """One of thousands of iterations, and then one wave after another."""
-    await storm.begin([THOUSANDS.name])
-    for _ in range(count):
-        await storm.begin(WAVE)
-        await asyncio.sleep(pause)

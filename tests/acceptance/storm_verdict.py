@@ -40,6 +40,11 @@ class Passed:
     def flow(self) -> Flow:
         return flow_of(self.workflow, self.n)
 
+    @property
+    def keys(self) -> list[str]:
+        """The idempotency keys of its calls."""
+        return [key_of(self.id, path) for path in self.flow.calls]
+
 
 async def assert_weathered(
     pool: EnginePool, ids: Sequence[ExecutionId], begun: Sequence[Begun], receiver: Receiver, *, most: int

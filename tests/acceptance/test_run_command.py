@@ -251,6 +251,28 @@ async def test_a_failed_execution_ends_the_command_with_1(site: Site, greeting: 
     assert (second["status"], second["output"], second["error"]["message"]) == ("FAILED", None, "Who are you?")
 
 
+UNCONNECTED = """
+weir: 1
+name: Unconnected
+nodes:
+  - { id: start, kind: trigger }
+  - { id: done, kind: end, config: { output: done } }
+  - { id: mail, kind: email, config: { connection: Our mail, to: a@example.com, text: Hello } }
+edges:
+  - { source: start, target: done }
+  - { source: start, target: mail, condition: "trigger.mail" }
+"""
+
+
+async def test_a_connection_that_is_not_there_is_told_and_the_workflow_runs(site: Site, tmp_path: Path) -> None:
+    file = written(tmp_path / "unconnected.yaml", UNCONNECTED)
+
+    ended = await weir("run", file, "--input", "{}", "--data-dir", site.data_dir)
+
+    assert (ended.status, ended.result) == (0, "done")
+    assert "warning at node mail, config.connection: There is no connection 'Our mail'" in ended.stderr
+
+
 WRONG_GRAPH = """
 weir: 1
 name: Wrong

@@ -38,6 +38,17 @@ nodes:
   - { id: hold, kind: wait, config: { signal: go } }
 edges: [ { source: start, target: hold } ]
 """
+UNCONNECTED = """
+weir: 1
+name: Unconnected
+nodes:
+  - { id: start, kind: trigger }
+  - { id: done, kind: end, config: { output: done } }
+  - { id: mail, kind: email, config: { connection: Our mail, to: a@example.com, text: Hello } }
+edges:
+  - { source: start, target: done }
+  - { source: start, target: mail, condition: "trigger.mail" }
+"""
 SIGNAL = """mutation ($id: ID!, $payload: JSON) {
   signalSend(executionId: $id, name: "go", payload: $payload) { errors { message } } }"""
 CURRENT = "{ executions(first: 10) { nodes { id status currentSteps { path status } } } }"
@@ -103,6 +114,13 @@ async def test_a_failed_execution_ends_the_command_with_1(up: Served, greeting: 
 
     assert ended.status == 1
     assert (ended.result["status"], ended.result["error"]["message"]) == ("FAILED", "Who?")
+
+
+async def test_a_connection_that_is_not_there_is_told_and_the_workflow_runs(up: Served, tmp_path: Path) -> None:
+    ended = await run_at(up.api, written(tmp_path / "unconnected.yaml", UNCONNECTED), "--input", "{}")
+
+    assert (ended.status, ended.result) == (0, "done")
+    assert "warning at node mail, config.connection: There is no connection 'Our mail'" in ended.stderr
 
 
 async def test_ctrl_c_cancels_what_runs_there(up: Served, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from db.load_runs_feed import PostgresLoadFeeding
 from domain.access import Role
 from domain.ids import LoadRunId, decode
 from tests.api.application import Caller, new_caller
-from tests.api.operations import ERRORS, FAILS, created, finished, graph, published
+from tests.api.operations import ERRORS, created, finished, graph, published
 
 pytestmark = pytest.mark.usefixtures("worker")
 
@@ -136,12 +136,22 @@ async def test_a_cancelled_one_begins_no_more_and_ends_what_runs(developer: Call
 
 
 async def test_failures_are_counted_by_their_code(developer: Caller) -> None:
-    run = await begun(developer, await created(developer, FAILS), count=4, input={"ok": False})
+    fails = graph({"id": "stop", "kind": "fail", "config": {"message": "no"}})
+    run = await begun(developer, await created(developer, fails), count=4)
 
     report = (await over(developer, run))["report"]
 
     assert report["statuses"] == [{"status": "FAILED", "count": 4}]
-    assert report["errors"] == [{"code": "FAILED", "count": 4}]
+    assert report["errors"] == [{"code": "FAILED_BY_WORKFLOW", "count": 4}]
+
+
+async def test_each_execution_has_the_time_it_is_given_from_its_own_beginning(developer: Caller) -> None:
+    run = await begun(developer, await created(developer, HOLDS), count=4, concurrency=2, timeout=0.4)
+
+    done = await over(developer, run)
+
+    assert done["report"]["errors"] == [{"code": "EXECUTION_TIMEOUT", "count": 4}]
+    assert done["report"]["seconds"] >= 0.8, "the second two began when the first two were over"
 
 
 async def test_a_rate_spreads_the_beginnings(developer: Caller) -> None:
@@ -205,7 +215,8 @@ async def test_a_size_out_of_range_is_refused_with_its_field_and_nothing_begins(
     ]
     pins = {"pins": [{"node": "sun"}]}
     assert await refusals(developer, workflow_id, count=1, test=pins) == [("VALIDATION", ["test", "pins", "sun"])]
-    assert await refusals(developer, workflow_id, count=1, version=3) == [("NOT_FOUND", ["version"])]
+    assert await refusals(developer, workflow_id, count=1, timeout=0) == [("VALIDATION", ["timeout"])]
+    assert await refusals(developer, workflow_id, count=1, version=3) == [("INVALID_STATE", ["workflowId"])]
     query = "query ($id: ID!) { workflow(id: $id) { loadRuns { nodes { id } } executions { totalCount } } }"
     assert await asked(developer, query, id=workflow_id) == {
         "loadRuns": {"nodes": []},

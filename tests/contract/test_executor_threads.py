@@ -32,7 +32,7 @@ async def test_each_thread_takes_its_own_way_through_a_choice_and_a_join(engine:
     assert [event.path for event in joined] == ["join", "join#2"]
 
 
-async def test_what_runs_once_is_waited_for_by_the_first_thread_only(engine: EngineRoom, server: LocalServer) -> None:
+async def test_what_runs_once_is_waited_for_by_every_thread(engine: EngineRoom, server: LocalServer) -> None:
     server.hold("/slow")
     execution = await engine.run(
         flow(
@@ -52,7 +52,7 @@ async def test_what_runs_once_is_waited_for_by_the_first_thread_only(engine: Eng
 
     server.let_go("/slow")
     assert (await engine.ending(execution)).status == "COMPLETED"
-    assert [path for _, path in await engine.trail(execution) if path and path.startswith("join")] == ["join"]
+    assert [path for _, path in await engine.trail(execution) if path and path.startswith("join")] == ["join", "join#2"]
 
 
 async def test_a_link_that_is_sent_in_every_pass_is_each_time_another(engine: EngineRoom, server: LocalServer) -> None:

@@ -379,9 +379,7 @@ async def test_a_workflow_is_warned_of_connections_that_its_nodes_cannot_use_or_
 
 async def test_only_so_many_connections_of_a_workflow_are_looked_up(tenant: TenantId) -> None:
     most = connections_used.MOST_LOOKED_UP
-    nodes = [
-        Node(id=f"n{at}", kind="http", config={"url": "/", "connection": f"None {at}"}) for at in range(most + 50)
-    ]
+    nodes = [Node(id=f"n{at}", kind="http", config={"url": "/", "connection": f"None {at}"}) for at in range(most + 50)]
     with tenant_scope(tenant):
         store = ServiceConnections(tenant, KEYS)
         found = await connections_used.findings(Definition(graph=Graph(nodes=tuple(nodes))), CATALOG, store)

@@ -136,6 +136,8 @@ def test_with_a_tail_added_the_new_plan_folds_to_the_same_and_ends(plan: Plan, d
     for command in outstanding(new, world.state):
         world.note(command)
     assert not {path for path in world.ready if not world.state.steps[path].status.open}
+    if world.state.paused:
+        world.append(EventKind.RESUMED, {})
     if not world.state.lifecycle.terminal:
         world.run().conclude()
 

@@ -46,7 +46,7 @@ def http(name: str, **config: JSON) -> Node:
 
 
 def test_a_step_is_read_only_where_a_way_leads_from_it() -> None:
-    reads = "{{ steps.a.output }}"
+    reads = "{{ steps.a.output.x + steps.a.output.y + steps.a.error }}"
     after = of(log("a"), log("b", reads))
     beside = of(log("a"), log("b", reads), edges=edges("start > a", "start > b"))
     before = of(log("b", reads), log("a"))
