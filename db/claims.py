@@ -25,8 +25,8 @@ FROM unnest($1::uuid[], $2::int[]) AS mine (id, epoch)
 WHERE x.id = mine.id AND x.epoch = mine.epoch AND x.owner = $3
 """
 
-# Two statements, so that the second sees every message that was posted before the first had the row's lock. The rows are
-# locked by themselves: one that is joined and sorted may get lost when it was changed while its lock was waited for.
+# Two statements, so that the second sees every message that was posted before the first had the row's lock. The rows
+# are locked by themselves: one that is joined and sorted may get lost when it was changed while its lock was waited for.
 _LOCK = """
 WITH locked AS MATERIALIZED (
     SELECT id, epoch FROM execution WHERE id = ANY ($1::uuid[]) AND owner IS NOT NULL ORDER BY id FOR NO KEY UPDATE
@@ -157,6 +157,11 @@ class PostgresOwnership:
         """Keeps the newer of this and what is stored; does nothing for a finished execution."""
         with told_as_connection_error():
             await self._pool.execute(_SAVE, execution_id, seq, dump(state))
+
+    async def drop_snapshot(self, execution_id: ExecutionId) -> None:
+        """There is none afterwards."""
+        with told_as_connection_error():
+            await self._pool.execute("DELETE FROM execution_state WHERE execution_id = $1", execution_id)
 
     async def _take(
         self,

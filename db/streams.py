@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
@@ -24,7 +24,8 @@ log = logging.getLogger("weir.streams")
 
 _PAUSE = 0.5
 _ENSURE = """
-INSERT INTO stream (id, tenant_id, name, head, created_at) VALUES ($1, $2, $3, 0, $4) ON CONFLICT (tenant_id, name) DO NOTHING
+INSERT INTO stream (id, tenant_id, name, head, created_at) VALUES ($1, $2, $3, 0, $4)
+ON CONFLICT (tenant_id, name) DO NOTHING
 """
 _SAME = """
 SELECT m.seq FROM stream AS s JOIN stream_message AS m ON m.stream_id = s.id
@@ -93,17 +94,18 @@ class Streams:
         self._tenant_id = tenant_id
 
     async def by_ids(self, ids: Sequence[StreamId]) -> Sequence[Stream]:
-        return [_stream(row) for row in await StreamRow.filter(tenant_id=self._tenant_id, id__in=list(ids))]
+        return [_stream(row) for row in await StreamRow.filter(tenant_id=self._tenant_id, id__in=list(ids)).values()]
 
     async def by_name(self, name: str) -> Stream | None:
-        row = await StreamRow.get_or_none(tenant_id=self._tenant_id, name=name)
-        return _stream(row) if row is not None else None
+        rows = await StreamRow.filter(tenant_id=self._tenant_id, name=name).values()
+        return _stream(rows[0]) if rows else None
 
     async def page(self, page: Page) -> Slice[Stream]:
         rows = (
             await StreamRow.filter(keyset.between(page, Direction.ASC, "name"), tenant_id=self._tenant_id)
             .order_by(*keyset.order(page, Direction.ASC, "name", "id"))
             .limit(page.limit + 1)
+            .values()
         )
         return cut([_stream(row) for row in rows], page)
 
@@ -115,8 +117,8 @@ class Streams:
         return cut([_message(row) for row in rows], page)
 
 
-def _stream(row: StreamRow) -> Stream:
-    return Stream(id=StreamId(row.id), name=row.name, head=row.head, created_at=row.created_at)
+def _stream(row: Any) -> Stream:
+    return Stream(id=StreamId(row["id"]), name=row["name"], head=row["head"], created_at=row["created_at"])
 
 
 def _message(row: Row) -> StreamMessage:

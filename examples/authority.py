@@ -1,4 +1,4 @@
-"""Systems with evidence, reviewers and an authority for compliance_reporting.yaml: not all of them are easily content."""
+"""Systems with evidence, reviewers and an authority for compliance_reporting.yaml: not all are easily content."""
 
 import threading
 from collections import Counter

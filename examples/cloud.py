@@ -1,4 +1,4 @@
-"""A cloud for infrastructure_provisioning.yaml: regions that make things, services that get well or do not, a budget."""
+"""A cloud for infrastructure_provisioning.yaml: regions, services that get well or do not, a budget."""
 
 import threading
 from collections import Counter

@@ -337,6 +337,9 @@ class Executor:
         try:
             await run.durable()
             await self._ownership.save_snapshot(run.execution_id, seq, state)
+            if run.closed:  # its end, written meanwhile, has not seen the snapshot and left it there
+                await run.durable()
+                await self._ownership.drop_snapshot(run.execution_id)
         except (LostOwnership, JournalRefused, OSError, TimeoutError) as error:
             log.info("no snapshot of %s: %s", encode("execution", run.execution_id), error)
 

@@ -39,7 +39,7 @@ def frame_of(root: Plan, draft: Draft, prefix: str, at: datetime) -> Frame:
 def activate(frame: Frame, name: str, arriving: Sequence[PlannedEdge] = (), sources: Sequence[str] = ()) -> None:
     """Make a step of the node. `sources`: who takes the arriving edges, where the scope does not remember it."""
     path = _next_path(frame, name)
-    settled = [frame.scope.edges[edge.index] for edge in arriving] if not sources else sources
+    settled = sources or [frame.scope.edges[edge.index] for edge in arriving]
     came = [source for source in settled if source is not None]
     frame.draft.put(
         StepState(

@@ -191,6 +191,8 @@ class Ownership(Protocol):
 
     async def save_snapshot(self, execution_id: ExecutionId, seq: int, state: JSON) -> None: ...
 
+    async def drop_snapshot(self, execution_id: ExecutionId) -> None: ...
+
 
 class Logs(Protocol):
     async def whole(self, execution_id: ExecutionId) -> Sequence[Event]:

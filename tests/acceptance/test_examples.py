@@ -1,8 +1,8 @@
-"""The examples that undo, loop and follow up, run as a newcomer runs them: what becomes of every input, and of the world."""
+"""The examples that undo, loop and follow up, run as a newcomer runs them: what becomes of every input."""
 
 import re
 from collections import Counter
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from pathlib import Path
 
 import pytest
@@ -58,7 +58,7 @@ async def run(data_dir: Path, name: str, inputs: str) -> Ended:
     return await weir("run", *files, "--data-dir", data_dir)
 
 
-def outcomes(ended: Ended, inputs: dict[str, tuple[object, ...]], *names: str) -> dict[str, tuple[object, ...]]:
+def outcomes(ended: Ended, inputs: Mapping[str, tuple[object, ...]], *names: str) -> dict[str, tuple[object, ...]]:
     """By input: the named parts of its output, or FAILED and the error's code."""
     return {
         key: tuple(each["output"].get(name) for name in names)

@@ -10,7 +10,11 @@ from tests.api.operations import finished, graph, published
 pytestmark = pytest.mark.usefixtures("worker")
 
 TELLS = graph(
-    {"id": "tell", "kind": "publish", "config": {"stream": "orders", "key": "{{ input.key }}", "message": "{{ input }}"}}
+    {
+        "id": "tell",
+        "kind": "publish",
+        "config": {"stream": "orders", "key": "{{ input.key }}", "message": "{{ input }}"},
+    }
 )
 READ = """query ($name: String, $id: ID, $first: Int, $after: String, $last: Int) {
   stream(name: $name, id: $id) {

@@ -1,4 +1,4 @@
-"""Several threads of one execution behind a `join: each`: what belongs together comes together; links of later passes."""
+"""Several threads of one execution behind a `join: each`: what belongs together comes together; links of passes."""
 
 from domain.engine.events import EventKind
 from domain.graphs import Edge

@@ -187,8 +187,8 @@ async def populate(pool: EnginePool) -> TenantId:
             (uuid.uuid7(), tenant, workflow, version, b"x", "", ["user_1"], now, "user_1"),
         ),
         (
-            "test_case (id, tenant_id, workflow_id, name, variables, trial, timeout, created_at, created_by, updated_at,"
-            " updated_by)",
+            "test_case (id, tenant_id, workflow_id, name, variables, trial, timeout,"
+            " created_at, created_by, updated_at, updated_by)",
             (uuid.uuid7(), tenant, workflow, "c", "{}", "{}", 1.0, now, "user_1", now, "user_1"),
         ),
         (

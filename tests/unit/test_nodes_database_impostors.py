@@ -14,8 +14,11 @@ from domain.json import JSON
 from tests.unit.node_world import NodeWorld, node_world
 from weir_kit import GivenConnections, connection
 
-GREETING = b"J\x00\x00\x00\x0a8.0.0\x00\x01\x00\x00\x00saltsalt\x00\xff\xf7\x21\x02\x00\xff\x81\x15" + b"\x00" * 10
-GREETING += b"saltsaltsalt\x00mysql_native_password\x00"
+GREETING = (
+    b"J\x00\x00\x00\x0a8.0.0\x00\x01\x00\x00\x00saltsalt\x00\xff\xf7\x21\x02\x00\xff\x81\x15"
+    + b"\x00" * 10
+    + b"saltsaltsalt\x00mysql_native_password\x00"
+)
 SAID = {
     "nothing": b"",
     "text": b"HTTP/1.1 400 Bad Request\r\n\r\n",
