@@ -14,30 +14,25 @@ from domain.json import JSON, JSONObject, as_list, as_object
 from domain.nodes import NodeCatalog, NodeKind
 from domain.storable import checked_text
 from domain.validation.codes import found
+from domain.validation.fields import fields_of
 
 MOST_LOOKED_UP: Final = 200
 """Different connections that are asked for; what further ones a graph names, only running it shows."""
 CONNECTION_CODES: Final = frozenset({"NO_CONNECTION", "WRONG_CONNECTION_TYPE"})
-_KEY: Final = "connection"
-_HTTP: Final = ("http", "openai")
-_TYPES: Final[Mapping[str, tuple[str, ...]]] = {
-    "ai": ("openai",),
-    "database": ("postgresql", "mysql", "sqlite"),
-    "email": ("smtp",),
-    "http": _HTTP,
-    "webhook": _HTTP,
-}
-"""The types that nodes of a kind can use; of other kinds nobody knows."""
 _UNVERIFIED: Final = ("none", "require")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Named:
-    """Where a connection is named: in the node `node_id` of the workflow's own graph, at `path` in it."""
+    """Where a connection is named: in the node `node_id` of the workflow's own graph, at `path` in it.
+
+    `usable`: the types it may have, none where any goes.
+    """
 
     node_id: str
     path: tuple[str, ...]
     kind: str
+    usable: tuple[str, ...]
     name: str
 
 
@@ -60,10 +55,9 @@ def _judged(named: _Named, connection: SavedConnection | None) -> Iterator[Findi
         message = f"There is no connection {name}"
         yield found("NO_CONNECTION", message, node_id=named.node_id, path=named.path, remedy=remedy)
         return
-    usable = _TYPES.get(named.kind)
-    if usable is not None and connection.type not in usable:
+    if named.usable and connection.type not in named.usable:
         message = f"The connection {name} is of type {connection.type}, which {named.kind} nodes cannot use"
-        remedy = f"Name a connection of type {' or '.join(usable)}."
+        remedy = f"Name a connection of type {' or '.join(named.usable)}."
         yield found("WRONG_CONNECTION_TYPE", message, node_id=named.node_id, path=named.path, remedy=remedy)
     if connection.settings.get("tls") in _UNVERIFIED:
         message = f"The connection {name} does not check the certificate of the other side"
@@ -101,16 +95,19 @@ def _in_node(
 def _in_config(
     node_id: str, path: tuple[str, ...], kind: str, config: JSONObject, kinds: Mapping[str, NodeKind]
 ) -> Iterator[_Named]:
-    name = config.get(_KEY)
-    takes_one = kind in kinds and _KEY in as_object(kinds[kind].config_schema.get("properties"))
-    if takes_one and isinstance(name, str) and name and "{{" not in name:
-        yield _Named(node_id=node_id, path=(*path, _KEY), kind=kind, name=name)
+    if kind not in kinds:
+        return
+    fields = fields_of(kinds[kind].config_schema)
+    for key, name in config.items():
+        usable = fields.member(key).connection
+        if usable is not None and isinstance(name, str) and name and "{{" not in name:
+            yield _Named(node_id=node_id, path=(*path, key), kind=kind, usable=usable, name=name)
 
 
 async def _look_up(name: str, reader: ConnectionReader) -> SavedConnection | None:
     try:
         if name.startswith("connection_"):
             return next(iter(await reader.by_ids([ConnectionId(decode("connection", name))])), None)
-        return await reader.by_name(checked_text(name, _KEY, most=MAX_NAME))
+        return await reader.by_name(checked_text(name, "connection", most=MAX_NAME))
     except (Invalid, InvalidId):
         return None

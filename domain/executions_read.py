@@ -17,7 +17,8 @@ from domain.json import JSON, JSONObject
 class Step:
     """One activation of a node. `error` is that of its last failed attempt, kept when a later attempt is due.
 
-    `duration_ms` is the run of its last attempt, waits between attempts left out.
+    `duration_ms` is the run of its last attempt, waits between attempts left out; `usage` what that consumed, where it
+    was measured.
     """
 
     execution_id: ExecutionId
@@ -31,6 +32,7 @@ class Step:
     started_at: datetime | None
     finished_at: datetime | None
     duration_ms: float | None
+    usage: JSONObject | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,4 +87,5 @@ def _step(overview: Overview, step: StepState) -> Step:
         started_at=None if never_ran else began,
         finished_at=step.settled_at,
         duration_ms=step.duration_ms,
+        usage=step.usage,
     )

@@ -34,6 +34,9 @@ class StepType:
     started_at: datetime | None
     finished_at: datetime | None
     duration_ms: float | None = strawberry.field(description="Of the last attempt.")
+    usage: JSON | None = strawberry.field(
+        description="What the last attempt consumed, where that is measured: {cpuMs, memoryBytes, tokens, …}"
+    )
 
     @strawberry.field(graphql_type=GraphNode, description="What was to be done.")
     @staticmethod

@@ -147,6 +147,8 @@ def _dispatch(plan: Plan, draft: Draft, event: Event) -> None:
         case EventKind.CANCEL_REQUESTED:
             draft.paused = False
             draft.cancel_reason = str(payload.get("reason") or "")
+            if draft.lifecycle is Lifecycle.RUNNING:
+                draft.failure = None  # one that others were let finish beside: they are not, now
             end(draft, None, event.at)
         case EventKind.TIMED_OUT:
             _timed_out(plan, draft, event)

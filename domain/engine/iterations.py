@@ -93,9 +93,10 @@ def _end(draft: Draft, scope: Scope, plan: Plan, at: datetime) -> None:
         result = {"error": failure.error, "index": scope.index, "item": item} if collect else None
     else:
         loop.good += 1
-    if loop.keep_last:
-        loop.results.clear()
-    loop.results[scope.index] = result
+    if not loop.keep_last:
+        loop.results[scope.index] = result
+    elif scope.index >= max(loop.results, default=0):
+        loop.results = {scope.index: result}
     draft.forget(scope.prefix)
     if draft.lifecycle is not Lifecycle.RUNNING or loop.over:
         return

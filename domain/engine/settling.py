@@ -62,6 +62,7 @@ def _completed(plan: Plan, draft: Draft, step: StepState, payload: JSONObject, a
         outputs=as_object(payload.get("outputs")),
         handles=handles,
         duration_ms=float(ms) if isinstance(ms, int | float) else None,
+        usage=_usage(payload),
         settled_at=at,
         retry_at=None,
         wait=None,
@@ -99,6 +100,7 @@ def _attempt_failed(plan: Plan, draft: Draft, step: StepState, payload: JSONObje
         signal=None,
         child_end=None,
         duration_ms=float(ms) if isinstance(ms, int | float) else None,
+        usage=_usage(payload),
     )
     if isinstance(retry_at, str):
         moment = datetime.fromisoformat(retry_at)
@@ -115,6 +117,11 @@ def _attempt_failed(plan: Plan, draft: Draft, step: StepState, payload: JSONObje
         settle(frame_of(plan, draft, step.scope, at), step.path, handles, as_object(payload.get("edges")))
     else:
         fail(frame_of(plan, draft, step.scope, at), step.path, error)
+
+
+def _usage(payload: JSONObject) -> JSONObject | None:
+    """What the run consumed, where that was measured."""
+    return as_object(payload["usage"]) if "usage" in payload else None
 
 
 def _wait(plan: Plan, draft: Draft, step: StepState, payload: JSONObject, at: datetime) -> None:

@@ -118,6 +118,7 @@ def _step_to_json(step: StepState) -> JSONObject:
         "childEnd": cause_to_json(step.child_end) if step.child_end else None,
         "outputs": dict(step.outputs) or None,
         "error": step.error,
+        "usage": step.usage,
         "undoes": step.undoes,
     }
     return {
@@ -157,6 +158,7 @@ def _step_from_json(document: Any) -> StepState:
         error=document.get("error"),
         handles=tuple(document["handles"]),
         duration_ms=document["ms"],
+        usage=document.get("usage"),
         activated_at=_moment(document["activatedAt"]),
         settled_at=_moment(document["settledAt"]),
         settled_seq=document["settledSeq"],

@@ -95,6 +95,7 @@ class StepState:
     error: JSONObject | None = None
     handles: tuple[str, ...] = ()
     duration_ms: float | None = None
+    usage: JSONObject | None = None
     activated_at: datetime | None = None
     settled_at: datetime | None = None
     settled_seq: int = 0

@@ -2,7 +2,7 @@
 
 A kind says which fields it evaluates itself: `x-expression` is `expression`, `condition` or `template`, and `x-names`
 lists the names such a field sees beside the usual ones; `liquid` and `source` mark a text in another language and
-`graph` a graph. A schema is read once, however many configs are checked by it.
+`graph` a graph. `x-connection` marks the name of a connection, with the types it may have. A schema is read once, however many configs are checked by it.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,6 +15,7 @@ from domain.validation.schemas import alternatives, child
 
 MARK: Final = "x-expression"
 NAMES: Final = "x-names"
+CONNECTION: Final = "x-connection"
 _DEEPEST: Final = 5
 _KEPT: Final = 256
 
@@ -23,13 +24,15 @@ _KEPT: Final = 256
 class Field:
     """One place. `raw`: something at or below it is evaluated by the kind itself.
 
-    `types`: the JSON types it takes, None where any goes or nobody knows.
+    `types`: the JSON types it takes, None where any goes or nobody knows. `connection`: the types of the connection it
+    names, none where any goes; None where it names no connection.
     """
 
     mark: str | None = None
     names: frozenset[str] = frozenset()
     raw: bool = False
     types: frozenset[str] | None = None
+    connection: tuple[str, ...] | None = None
     _root: JSONObject = field(repr=False)
     _schemas: Sequence[JSONObject] = field(repr=False)
     _members: dict[str, "Field"] = field(default_factory=dict[str, "Field"], repr=False)
@@ -74,6 +77,12 @@ def marked_fields(schema: JSONObject) -> frozenset[str]:
     return frozenset(name for name in properties if any(_marks(schema, child(schema, [schema], name), 0)))
 
 
+def connection_fields(schema: JSONObject) -> frozenset[str]:
+    """The config fields that name a connection."""
+    fields = fields_of(schema)
+    return frozenset(name for name in as_object(schema.get("properties")) if fields.member(name).connection is not None)
+
+
 def _field(root: JSONObject, schemas: Sequence[JSONObject]) -> Field:
     if not schemas:
         return UNKNOWN
@@ -82,9 +91,14 @@ def _field(root: JSONObject, schemas: Sequence[JSONObject]) -> Field:
         names=frozenset(str(name) for schema in schemas for name in as_list(schema.get(NAMES))),
         raw=any(_marks(root, schemas, 0)),
         types=_types(root, schemas),
+        connection=next((_texts(schema[CONNECTION]) for schema in schemas if CONNECTION in schema), None),
         _root=root,
         _schemas=schemas,
     )
+
+
+def _texts(listed: JSON) -> tuple[str, ...]:
+    return tuple(map(str, as_list(listed)))
 
 
 def _types(root: JSONObject, schemas: Sequence[JSONObject]) -> frozenset[str] | None:

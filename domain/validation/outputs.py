@@ -1,21 +1,11 @@
-"""What nodes give and get, as far as their kinds and configs tell it: changes with the outputs of Weir's own kinds."""
+"""What each node of a graph gives and gets: changes when values take another way through a graph."""
 
 from collections.abc import Mapping, Sequence
-from typing import Final
 
 from domain.graphs import ERROR, Edge, Node, OnError
-from domain.json import JSONObject, as_object
-from domain.nodes import NodeKind
-from domain.validation.shapes import ANY, LIST, TEXT, WHOLE_NUMBER, Shape, exactly, of_literal
-
-_OBJECT: Final = Shape(types=frozenset({"object"}))
-_PASSING: Final = frozenset({"cancel", "delay", "if", "log", "parallel", "switch"})
-"""Kinds whose output is their input."""
-_FIXED: Final = {
-    "http": exactly(status=WHOLE_NUMBER, headers=_OBJECT, body=ANY),
-    "webhook": exactly(status=WHOLE_NUMBER, headers=_OBJECT, body=ANY),
-    "email": exactly(messageId=TEXT, accepted=LIST, refused=LIST, response=ANY),
-}
+from domain.json import JSONObject
+from domain.nodes import PASSED, NodeKind
+from domain.validation.shapes import ANY, LIST, Shape, described
 
 
 class Outputs:
@@ -33,6 +23,7 @@ class Outputs:
         self._kinds = kinds
         self._incoming = incoming
         self._known: dict[str, Shape] = {}
+        self._fixed: dict[str, Shape] = {}
 
     def of(self, name: str) -> Shape:
         """What `steps.<name>.output` is."""
@@ -41,10 +32,11 @@ class Outputs:
         while found is None:
             passed[name] = None
             node = self._nodes[name]
-            source = self._source(node) if self._passes(node) else None
-            if source is None:
-                found = ANY if self._passes(node) else self._made(node)
-            elif source.source in passed:
+            found = self._made(node)
+            if found is not None:
+                break
+            source = self._source(node)
+            if source is None or source.source in passed:
                 found = ANY
             else:
                 name = source.source
@@ -68,33 +60,26 @@ class Outputs:
             return None
         return incoming[0]
 
-    def _passes(self, node: Node) -> bool:
-        return (node.kind in _PASSING or node.disabled) and node.each is None
-
-    def _made(self, node: Node) -> Shape:
+    def _made(self, node: Node) -> Shape | None:
+        """What the node makes; None when it gives what it was given."""
+        if node.each is None and node.disabled:
+            return None
         kind = self._kinds.get(node.kind)
-        if kind is None or node.on_error is OnError.CONTINUE:
+        if kind is None:
+            return ANY
+        output = kind.output_of(node.config) if node.each is None else {}
+        if PASSED in output:
+            return None
+        if node.on_error is OnError.CONTINUE:
             return ANY  # past a failure comes what the node was given
         if node.each is not None:
             return LIST
-        if kind.entry:
-            return self.trigger
-        if node.kind in _FIXED:
-            return _FIXED[node.kind]
-        return _configured(node.kind, node.config)
+        return self.trigger if kind.entry else self._shape(kind, output)
 
-
-def _configured(kind: str, config: JSONObject) -> Shape:
-    """Of the kinds whose config says what comes out."""
-    match kind:
-        case "set":
-            values = {name: of_literal(value) for name, value in as_object(config.get("values")).items()}
-            return Shape(types=frozenset({"object"}), members=values, open=config.get("keepOnly") is not True)
-        case "loop":
-            return ANY if config.get("results") == "last" else LIST
-        case "transform" if "outputMapping" in config:
-            return exactly(**dict.fromkeys(as_object(config["outputMapping"]), ANY))
-        case "transform" if config.get("operation") in ("map", "filter"):
-            return LIST
-        case _:
-            return ANY
+    def _shape(self, kind: NodeKind, output: JSONObject) -> Shape:
+        """A schema that all nodes of a kind share is read once."""
+        if callable(kind.output):
+            return described(output)
+        if kind.name not in self._fixed:
+            self._fixed[kind.name] = described(output)
+        return self._fixed[kind.name]

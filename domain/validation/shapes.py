@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from domain.expressions.properties import LIST_NAMES, NUMBER_NAMES, OBJECT_NAMES, TEXT_NAMES
-from domain.json import JSON, as_list, as_object, is_list
+from domain.json import JSON, as_list, as_object
 from domain.validation.fields import type_of
 
 
@@ -51,14 +51,9 @@ class Missing:
     shape: Shape
 
 
-def exactly(**members: Shape) -> Shape:
-    """An object with these members and no others."""
-    return Shape(types=_OBJECT, members=members, open=False)
-
-
 def described(schema: JSON) -> Shape:
     """What a JSON Schema says of its values; ANY where it says it in a way that is not followed."""
-    if not isinstance(schema, Mapping) or not _BEYOND.isdisjoint(schema):
+    if not isinstance(schema, Mapping) or not schema or not _BEYOND.isdisjoint(schema):
         return ANY
     named = schema.get("type")
     types = frozenset(str(name) for name in ([named] if isinstance(named, str) else as_list(named)))
@@ -72,16 +67,6 @@ def described(schema: JSON) -> Shape:
         open=schema.get("additionalProperties") is not False,
         element=described(schema["items"]) if "items" in schema else None,
     )
-
-
-def of_literal(value: JSON) -> Shape:
-    """What a config value gives: one expression alone gives anything, a text with expressions gives text."""
-    if isinstance(value, str):
-        bare = value.strip()
-        return ANY if bare.startswith("{{") and bare.endswith("}}") else TEXT
-    if isinstance(value, Mapping):
-        return exactly(**{str(key): of_literal(member) for key, member in value.items()})
-    return LIST if is_list(value) else Shape(types=frozenset({type_of(value)}))
 
 
 def at(shape: Shape, keys: Sequence[str]) -> Shape | Missing:

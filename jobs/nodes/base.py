@@ -19,7 +19,7 @@ from domain.graphs import OUT, Node
 from domain.ids import ExecutionId, TenantId
 from domain.json import JSON, JSONObject
 from domain.locks import LockDesk
-from domain.nodes import NodeCategory, NodeExample, NodeKind
+from domain.nodes import NodeCategory, NodeExample, NodeKind, Output
 from domain.streams import StreamDesk
 from domain.tasks import TaskDesk
 from domain.validation.expressions import marked_fields
@@ -239,6 +239,7 @@ def define(
     inputs: tuple[str, ...] = ("in",),
     handles: Callable[[JSONObject], Sequence[str]] | None = None,
     rules: Callable[[JSONObject], Iterator[Finding]] | None = None,
+    output: Output | None = None,
     effects: bool = False,
     entry: bool = False,
     result: bool = False,
@@ -249,7 +250,8 @@ def define(
     """A node kind from its parts.
 
     `run` and `resume` get the parsed config. `handles` tells the outputs from the config as written, where they
-    depend on it; `rules` finds what the model cannot say, such as two keys that exclude each other.
+    depend on it; `rules` finds what the model cannot say, such as two keys that exclude each other. `output` is the
+    JSON Schema of what the node gives, INPUT, or a function from the config as written to one of them.
     """
     schema = accepting_templates(cast("JSONObject", config.model_json_schema(by_alias=True)))
     kind = NodeKind(
@@ -268,6 +270,7 @@ def define(
         merges=merges,
         forks=forks,
         body=body,
+        output=output if output is not None else {},
     )
     return DefinedKind(
         kind=kind,

@@ -1,4 +1,4 @@
-"""Config fields that are more than their type: expressions a kind evaluates itself, and templates in any field."""
+"""Config fields that are more than their type: expressions a kind evaluates itself, templates, names of connections."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,6 +12,7 @@ from domain.errors import Refusal
 from domain.expressions import Expression, Template, compile_condition, compile_value
 from domain.json import JSON, JSONObject, as_list, as_object
 from domain.validation.expressions import MARK, NAMES
+from domain.validation.fields import CONNECTION, type_of
 
 EXPRESSION_ERROR = "weir_expression"
 """The type of pydantic's error for an expression or condition that does not compile."""
@@ -55,6 +56,19 @@ class Compiled:
             raise PydanticCustomError(EXPRESSION_ERROR, "{reason}", {"reason": error.message}) from None
 
 
+@dataclass(frozen=True, slots=True, init=False)
+class ConnectionOf:
+    """Marks a text as the name of a connection of one of these `types`; of any type when there are none."""
+
+    types: tuple[str, ...]
+
+    def __init__(self, *types: str) -> None:
+        object.__setattr__(self, "types", types)
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        return {**handler(schema), CONNECTION: list(self.types)}
+
+
 ConditionField: TypeAlias = Annotated[Condition, Compiled("condition")]
 ExpressionField: TypeAlias = Annotated[Expression, Compiled("expression")]
 TemplateField: TypeAlias = Annotated[Template, Compiled("template")]
@@ -66,6 +80,21 @@ _TEMPLATE: JSONObject = {
     "description": "A value in {{ }}.",
 }
 _ABOUT = ("title", "description", "default", "examples")
+
+
+def template_schema(value: JSON) -> JSONObject:
+    """What such a field gives: one expression alone gives anything, a text with expressions gives text."""
+    if isinstance(value, str):
+        bare = value.strip()
+        return {} if bare.startswith("{{") and bare.endswith("}}") else {"type": "string"}
+    if isinstance(value, Mapping):
+        return closed({str(name): template_schema(member) for name, member in value.items()})
+    return {"type": type_of(value)}
+
+
+def closed(members: JSONObject) -> JSONObject:
+    """The schema of an object with these members and no others."""
+    return {"type": "object", "properties": members, "additionalProperties": False}
 
 
 def accepting_templates(schema: JSONObject) -> JSONObject:

@@ -42,7 +42,8 @@ KIND = define(
 Each value becomes a variable, `vars.name`, for every step that runs later, and a field of the output. The output is
 the input with these fields over it; with `keepOnly`, or when the input is no object, it is these fields alone.
 
-Values are evaluated from top to bottom: one may use those above it.
+Values are evaluated from top to bottom: one may use those above it. Steps that read and set one variable at the same
+moment may overwrite each other's value: give them a `lock`, so that they take turns.
 """,
     examples={
         "Compute a total": {"values": {"net": "{{ input.price * input.quantity }}", "gross": "{{ vars.net * 1.19 }}"}},

@@ -1,6 +1,8 @@
 """`weir test-workflow`: cases beside a file and on a server, and load runs, as processes on servers of their own."""
 
+import os
 import shutil
+import signal
 from collections.abc import AsyncGenerator, Generator
 from functools import partial
 from pathlib import Path
@@ -13,7 +15,7 @@ from app.stack import Stack, open_stack
 from db.connections import EnginePool, engine_pool
 from db.migrate import migrate
 from tests.acceptance.cluster import until
-from tests.acceptance.commands import new_data_directory, started, weir
+from tests.acceptance.commands import new_data_directory, processes_that_name, started, weir
 from tests.acceptance.served import Api, Served, served
 
 pytestmark = pytest.mark.acceptance
@@ -43,6 +45,14 @@ edges:
   - { source: double, target: tell }
   - { source: tell, target: hold, condition: "trigger.hold" }
   - { source: tell, target: done, condition: "!trigger.hold" }
+"""
+PAUSES = """
+weir: 1
+name: Pauses
+nodes:
+  - { id: start, kind: trigger }
+  - { id: pause, kind: delay, config: { seconds: 0.3 } }
+edges: [ { source: start, target: pause } ]
 """
 HOLDS = "cases: [{ name: Held, input: { n: 1, hold: true } }, { name: Held too, input: { n: 2, hold: true } }]"
 CREATE = """mutation ($input: TestCaseCreateInput!) {
@@ -142,7 +152,7 @@ cases:
         "         actual   false",
         "Tells: 1 passed, 1 failed",
     ]
-    (suite,) = ElementTree.parse(junit).getroot()
+    (suite,) = ElementTree.parse(junit).getroot()  # noqa: S314 - it is ours
     assert (suite.get("name"), suite.get("tests"), suite.get("failures")) == ("Tells", "2", "1")
     assert [(case.get("name"), [each.get("message") for each in case]) for case in suite] == [
         ("Right", []),
@@ -168,7 +178,7 @@ cases:
     [
         pytest.param(None, [], ["tells.tests.yaml cannot be read"], id="no cases"),
         pytest.param("cases: []", [], ["tells.tests.yaml has no test case"], id="empty"),
-        pytest.param("cases: [", [], ["Line 1"], id="no YAML"),
+        pytest.param("cases: [", [], ["Line 2, column 1"], id="no YAML"),
         pytest.param(
             "cases: [{ nam: A, pins: { tell: 3 } }]",
             [],
@@ -182,7 +192,7 @@ cases:
               - { name: B, input: { n: 1 } }""",
             [],
             [
-                "cases.0.input: The input does not fit its schema: 'n' is missing",
+                "cases.0.input.n: The input does not fit its schema: n is missing",
                 "cases.0.variables.nix: The workflow has no variable 'nix'",
                 "node tel, cases.0.pins.tel: The workflow has no node 'tel'",
                 "Did you mean 'tell'?",
@@ -333,3 +343,38 @@ async def test_ctrl_c_cancels_what_runs_on_the_server(up: Served) -> None:
             assert ended.result["statuses"] == {"CANCELLED": 3}
         else:
             assert [case["status"] for case in ended.result["cases"]] == ["CANCELLED"]
+
+
+async def test_a_load_run_goes_on_when_its_worker_is_killed_and_begins_nothing_twice(up: Served) -> None:
+    workflow = await up.api.published(PAUSES)
+    start = """mutation ($id: ID!) { loadRunStart(input: { workflowId: $id, count: 120, concurrency: 20 }) {
+      loadRun { id } errors { message } } }"""
+    run = (await up.api.data(start, id=workflow))["loadRunStart"]["loadRun"]["id"]
+    await until("it is under way", 20, lambda: begun(up.api, run, 30))
+
+    for pid in workers_of(up.data_dir):
+        os.kill(pid, signal.SIGKILL)
+
+    await until("it is over", 60, lambda: finished(up.api, run))
+    read = """query ($id: ID!) { loadRun(id: $id) {
+      begun executions { totalCount } report { begun statuses { status count } } } }"""
+    assert (await up.api.data(read, id=run))["loadRun"] == {
+        "begun": 120,
+        "executions": {"totalCount": 120},
+        "report": {"begun": 120, "statuses": [{"status": "COMPLETED", "count": 120}]},
+    }
+
+
+async def begun(api: Api, run: str, number: int) -> bool:
+    return (await api.data("query ($id: ID!) { loadRun(id: $id) { begun } }", id=run))["loadRun"]["begun"] >= number
+
+
+async def finished(api: Api, run: str) -> bool:
+    found = await api.data("query ($id: ID!) { loadRun(id: $id) { finishedAt } }", id=run)
+    return found["loadRun"]["finishedAt"] is not None
+
+
+def workers_of(data_dir: Path) -> list[int]:
+    found = [pid for pid, line in processes_that_name(data_dir).items() if "app.cli worker" in line]
+    assert found
+    return found

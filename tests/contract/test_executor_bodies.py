@@ -236,3 +236,25 @@ async def test_a_cancel_node_ends_other_steps_and_joins_do_not_wait_for_them(eng
     stop = step("stop", "cancel", nodes=["hold"])
     definition = flow(hold, stop, step("meet", "end", output="met"), "start > hold > meet", "start > stop > meet")
     assert (await engine.ending(await engine.run(definition))).output == "met"
+
+
+async def test_the_last_result_is_that_of_the_last_element_whichever_ends_last(
+    engine: EngineRoom, server: LocalServer
+) -> None:
+    server.hold("/0")
+    call = inner("call", "http", url=f"{server.url}/{{{{ index }}}}")
+    number = inner("number", "end", output="{{ index }}")
+    loop = step(
+        "loop",
+        "loop",
+        type="for",
+        times=3,
+        concurrency=3,
+        results="last",
+        body=body(call, number, edges=[("call", "number")]),
+    )
+    execution = await engine.run(flow(loop, "start > loop"))
+    await engine.event(execution, EventKind.STEP_COMPLETED, "loop[2].number")
+    server.let_go("/0")
+
+    assert await engine.ending(execution) == Ending(status="COMPLETED", output=2)

@@ -110,6 +110,21 @@ def test_strategy_continue_lets_the_other_branch_finish_before_failing() -> None
     assert world.finish.ending is Ending.FAILED
 
 
+def test_cancelling_beside_a_failure_that_is_borne_is_still_a_cancellation() -> None:
+    plan = planned(
+        [TRIGGER, node("bad"), node("good")],
+        [edge("start > bad"), edge("start > good")],
+        strategy=FailureStrategy.CONTINUE,
+    )
+    world = World(plan).start()
+    world.answer("start", completed())
+    world.answer("bad", failed())
+    world.append(EventKind.CANCEL_REQUESTED, {"reason": "stop"})
+
+    assert world.finish is not None
+    assert (world.finish.ending, world.finish.error) == (Ending.CANCELLED, None)
+
+
 def test_a_retry_is_asked_for_at_the_drawn_time() -> None:
     plan = planned([TRIGGER, node("flaky")], [edge("start > flaky")])
     world = World(plan).start()

@@ -1,0 +1,121 @@
+"""A tenant that has one of everything: changes when there is another kind of object."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+import uuid_utils.compat as uuid
+
+from app.clock import utc_now
+from db.connections import EnginePool
+from db.streams import PostgresStreamDesk
+from domain.access import Role
+from domain.ids import decode, encode
+from domain.streams import NewMessage
+from domain.tenancy import Tenant
+from tests.api.application import Application, Caller, new_caller, new_tenant
+from tests.api.change_world import PUBLISH, RULE, branched, run
+from tests.api.operations import published
+from tests.api.task_world import Person, asked, new_person
+from tests.api.test_connections import created as connected
+from tests.api.test_environments import environment, promoted
+from tests.api.test_files import stored
+from tests.api.test_splits import begun, two_versions
+from tests.api.test_testcases import saved
+
+TRIGGER = """mutation ($id: ID!) {
+  triggerCreate(input: {workflowId: $id, type: EVENT, config: {name: "order.placed"}}) { trigger { id } errors { code } }
+}"""
+_LOAD_RUN = """
+INSERT INTO load_run (id, tenant_id, workflow_id, version_id, count, concurrency, begins_with, draft, begun, created_at,
+    created_by, cancelled_at, cancelled_by, finished_at)
+VALUES ($1, $2, $3, $4, 1, 1, '{}', false, 0, now(), 'somebody', now(), 'somebody', now())
+"""
+_TABLES = """
+SELECT c.relname FROM pg_class AS c JOIN pg_attribute AS a ON a.attrelid = c.oid
+WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p') AND NOT c.relispartition
+  AND a.attname = 'tenant_id' AND NOT a.attisdropped
+ORDER BY 1
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class World:
+    """`ids`: one object's TypeID by prefix. `names`: what is found by a name, by what it is."""
+
+    tenant: Tenant
+    person: Person
+    ids: Mapping[str, str]
+    names: Mapping[str, str]
+
+
+async def new_world(api: Application, http: httpx.AsyncClient) -> World:
+    """Nothing in it moves by itself, whether a worker is there or not."""
+    tenant = await new_tenant(api.pool)
+    person = await new_person(api, http, tenant, Role.DEVELOPER)
+    admin = await new_caller(api.pool, http, tenant, Role.ADMIN)
+    workflow_id = await two_versions(person)
+    names = {each: f"{each}-{uuid.uuid7().hex[-12:]}" for each in ("environment", "stream", "connection")}
+    await environment(person, names["environment"])
+    assert await promoted(person, workflow_id, "default", names["environment"]) == []
+    task = await asked(api, tenant)
+    workflow = await person.data("query ($id: ID!) { workflow(id: $id) { name activeVersion { id } } }", id=workflow_id)
+    version_id = workflow["workflow"]["activeVersion"]["id"]
+    connection = await connected(person, name=names["connection"])
+    ids = {
+        "tenant": encode("tenant", tenant.id),
+        "user": person.id,
+        "apikey": encode("apikey", admin.key_id),
+        "workflow": workflow_id,
+        "version": version_id,
+        "execution": encode("execution", task.execution_id),
+        "trigger": (await run(person, TRIGGER, id=workflow_id))["trigger"]["id"],
+        "worker": encode("worker", uuid.uuid7()),
+        "connection": connection["id"],
+        "file": await stored(person),
+        "task": task.id,
+        "branch": await branched(person, workflow_id),
+        "stream": await _stream(api.pool, person, names["stream"]),
+        "publishrequest": await _publish_request(person, admin),
+        "split": (await begun(person, workflow_id))["id"],
+        "testcase": (await saved(person, workflow_id))["id"],
+        "loadrun": await _load_run(api.pool, tenant, workflow_id, version_id),
+    }
+    return World(tenant=tenant, person=person, ids=ids, names=names | {"workflow": workflow["workflow"]["name"]})
+
+
+def missing(prefix: str) -> str:
+    """The id of nothing."""
+    return encode(prefix, uuid.uuid7())
+
+
+async def rows(pool: EnginePool, tenant: Tenant) -> Mapping[str, str | None]:
+    """A digest of all that is kept for the tenant, by table; but for when its keys were used."""
+    tables = [row["relname"] for row in await pool.fetch(_TABLES)]
+    return {table: await pool.fetchval(_digest(table), tenant.id) for table in tables}
+
+
+def _digest(table: str) -> str:
+    row = "(to_jsonb(t) - 'last_used_at')::text"
+    return f"SELECT md5(string_agg({row}, ',' ORDER BY {row})) FROM {table} AS t WHERE tenant_id = $1"  # noqa: S608 - names of ours
+
+
+async def _publish_request(person: Caller, admin: Caller) -> str:
+    workflow_id = await published(person, name=f"Careful {uuid.uuid7().hex}")
+    assert (await run(admin, RULE, id=workflow_id, needs=True))["errors"] == []
+    return (await run(person, PUBLISH, id=workflow_id))["request"]["id"]
+
+
+async def _stream(pool: EnginePool, person: Caller, name: str) -> str:
+    desk = PostgresStreamDesk(pool, person.tenant.id, ids=uuid.uuid7, clock=utc_now)
+    await desk.publish(NewMessage(stream=name, payload="hello", published_by="somebody", idempotency_key="1"))
+    found: Any = await person.data("query ($name: String!) { stream(name: $name) { id } }", name=name)
+    return found["stream"]["id"]
+
+
+async def _load_run(pool: EnginePool, tenant: Tenant, workflow_id: str, version_id: str) -> str:
+    """One that is over: what is under way would be fed."""
+    run_id = uuid.uuid7()
+    await pool.execute(_LOAD_RUN, run_id, tenant.id, decode("workflow", workflow_id), decode("version", version_id))
+    return encode("loadrun", run_id)
