@@ -60,6 +60,7 @@ from jobs.publisher import Publisher
 from jobs.queue import QUEUE, ArqDoorbell, redis_settings, serialize
 from jobs.relations import Relatives
 from jobs.result_cache import RedisResults
+from jobs.run_snapshots import RunSnapshots
 from jobs.runs import Run
 from jobs.sandbox.evaluator import Evaluator
 from jobs.sandbox.sandbox import Sandbox
@@ -180,7 +181,7 @@ async def running_engine(
                     programs=programs, logs=EngineLogs(pool), clock=utc_now, settled=executor.settled
                 ),
                 grace=Grace(settings.cancel_grace_seconds),
-                snapshot=executor.snapshot,
+                snapshot=RunSnapshots(ownership).save,
             )
         )
         executor.start()

@@ -7,8 +7,8 @@ import sys
 from app.settings import Settings
 
 _QUIET = ("arq", "httpx", "httpcore", "uvicorn.access", "tortoise")
-_SILENT = ("asyncpg",)
-"""What tells of an absent database what we tell ourselves, once and in our words."""
+_SILENT = ("asyncpg", "python_multipart")
+"""What tells of an absent database, or a broken form, what we tell ourselves, once and in our words."""
 
 
 class JsonLines(logging.Formatter):

@@ -12,14 +12,16 @@ from db.versions import insert_version
 from db.violations import violated
 from db.workflows import Workflows
 from domain.errors import NotFound
-from domain.ids import PublishRequestId, TenantId, VersionId, WorkflowId, encode
+from domain.ids import PublishRequestId, TenantId, UserId, VersionId, WorkflowId, encode
 from domain.paging import Direction, Page, Slice, cut
 from domain.publish_requests import (
     AnotherRequestOpen,
+    ApprovalSignature,
     PublishRequest,
     PublishRequestFilter,
     PublishRequestStatus,
     RequestDecided,
+    SignatureMeaning,
 )
 from domain.versions import Version
 from domain.workflows import Workflow
@@ -73,12 +75,17 @@ class PublishRequests:
                 raise AnotherRequestOpen() if violated(error) == "publish_request_open" else error from error
 
     async def close(self, request: PublishRequest) -> None:
+        signature = request.signature
         closed = await Row.filter(tenant_id=self._tenant_id, id=request.id, status=_OPEN).update(
             status=request.status.value,
             decided_at=request.decided_at,
             decided_by=request.decided_by,
             comment=request.comment,
             version_id=request.version_id,
+            signed_by=signature.by if signature else None,
+            signed_at=signature.at if signature else None,
+            signature_meaning=signature.meaning.value if signature else None,
+            signature=signature.hash if signature else None,
         )
         if not closed:
             raise await self._why_not(request.id)
@@ -124,4 +131,16 @@ def _request(row: Row) -> PublishRequest:
         decided_by=row.decided_by,
         comment=row.comment,
         version_id=VersionId(row.version_id) if row.version_id else None,
+        signature=_signature(row),
+    )
+
+
+def _signature(row: Row) -> ApprovalSignature | None:
+    if row.signed_by is None or row.signed_at is None or row.signature_meaning is None or row.signature is None:
+        return None
+    return ApprovalSignature(
+        by=UserId(row.signed_by),
+        at=row.signed_at,
+        meaning=SignatureMeaning(row.signature_meaning),
+        hash=row.signature,
     )

@@ -14,7 +14,7 @@ from domain.json import JSON, JSONObject, as_list, as_object
 from domain.nodes import NodeCatalog, NodeKind
 from domain.storable import checked_text
 from domain.validation.codes import found
-from domain.validation.fields import fields_of
+from domain.validation.fields import connection_fields
 
 MOST_LOOKED_UP: Final = 200
 """Different connections that are asked for; what further ones a graph names, only running it shows."""
@@ -97,10 +97,9 @@ def _in_config(
 ) -> Iterator[_Named]:
     if kind not in kinds:
         return
-    fields = fields_of(kinds[kind].config_schema)
-    for key, name in config.items():
-        usable = fields.member(key).connection
-        if usable is not None and isinstance(name, str) and name and "{{" not in name:
+    for key, usable in connection_fields(kinds[kind].config_schema).items():
+        name = config.get(key)
+        if isinstance(name, str) and name and "{{" not in name:
             yield _Named(node_id=node_id, path=(*path, key), kind=kind, usable=usable, name=name)
 
 

@@ -43,7 +43,8 @@ class NodeKind:
     `effects`: whether a run may be seen outside the execution. `entry`: an execution begins here.
     `result`: its output is the execution's output. `merges`: its `config.mode` and `config.n` are its join.
     `forks`: its `config.errorHandling` and `config.timeout` are about what it begins. `body`: its `config.body` is a
-    graph that it runs. `output`: what leaves it by any handle but `error`. `package`: the package and version a plug-in's kind comes from, None for one of Weir's own.
+    graph that it runs. `output`: what leaves it by any handle but `error`. `package`: the package and version a
+    plug-in's kind comes from, None for one of Weir's own.
     """
 
     name: str

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from domain.errors import Conflict, InvalidState
-from domain.ids import PublishRequestId, VersionId, WorkflowId
+from domain.ids import PublishRequestId, UserId, VersionId, WorkflowId
 from domain.paging import Page, Place, Slice
 from domain.versions import Version
 from domain.workflows import Workflow
@@ -21,6 +21,22 @@ class PublishRequestStatus(StrEnum):
     DECLINED = "DECLINED"
     WITHDRAWN = "WITHDRAWN"
     VOID = "VOID"
+
+
+class SignatureMeaning(StrEnum):
+    """What who signs says by it."""
+
+    APPROVED = "approved"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApprovalSignature:
+    """Who proved by their password that the approval is theirs; `hash` as `domain.publish_requests_sign` computes it."""
+
+    by: UserId
+    at: datetime
+    meaning: SignatureMeaning
+    hash: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +61,7 @@ class PublishRequest:
     decided_by: str | None = None
     comment: str | None = None
     version_id: VersionId | None = None
+    signature: ApprovalSignature | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,6 +1,6 @@
 """What becomes of a request to publish: somebody else approves or declines it, or who asked takes it back."""
 
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from domain.errors import InvalidState, NotFound
@@ -12,16 +12,25 @@ from domain.publish_requests import (
     PublishRequestWriter,
     RequestDecided,
 )
+from domain.publish_requests_sign import prove, signed
 from domain.storable import checked_text
 from domain.tenancy import ActorKind, Principal
 from domain.versions import Version, content_hash
-from domain.workflows import StaleRevision
+from domain.workflows import StaleRevision, Workflow
 from domain.workflows_check import refuse_errors
 from domain.workflows_edit import load as load_workflow
 from domain.workflows_publish import Publication, Publishing, activated, refuse_archived
 
 MAX_COMMENT = 10_000
 _ATTEMPTS = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Approval:
+    """`password` proves who signs, where the rule asks for a signature; elsewhere it is not looked at."""
+
+    comment: str | None = None
+    password: str | None = field(default=None, repr=False)
 
 
 class NotAnotherPerson(InvalidState):
@@ -37,13 +46,14 @@ async def load(request_id: PublishRequestId, reader: PublishRequestReader) -> Pu
 
 
 async def approve(
-    request_id: PublishRequestId, comment: str | None, *, by: Principal, given: Publishing, now: datetime
+    request_id: PublishRequestId, approval: Approval, *, by: Principal, given: Publishing, now: datetime
 ) -> Publication:
     """Exactly what was asked for becomes the next version and the active one; repeated by the same person, it is done.
 
-    Raises NotFound, RequestDecided, NotAnotherPerson, InvalidGraph, InvalidState for an archived workflow.
+    Raises NotFound, RequestDecided, NotAnotherPerson, InvalidGraph, InvalidState for an archived workflow, NotSigned.
     """
-    _check_comment(comment)
+    _check_comment(approval.comment)
+    signer: UserId | None = None
     for attempt in range(_ATTEMPTS):
         request = await load(request_id, given.requests)
         current = await load_workflow(request.workflow_id, given.workflows)
@@ -56,21 +66,15 @@ async def approve(
         if content_hash(current.draft) != request.content_hash:
             raise RequestDecided(PublishRequestStatus.VOID)
         refuse_errors(current.draft, given.catalog)
-        version = Version(
-            id=VersionId(given.ids()),
-            workflow_id=current.id,
-            number=await given.versions.latest_number(current.id) + 1,
-            content_hash=request.content_hash,
-            definition=current.draft,
-            note=request.note,
-            created_at=now,
-            created_by=_user(request.requested_by),
-            published_by=request.requested_by,
-            approved_by=by.actor.person,
-        )
+        rule = (await given.rules.of_workflows([current.id]))[current.id]
+        if rule.signature and signer is None:
+            signer = await prove(by.actor, approval.password, accounts=given.accounts, passwords=given.passwords)
+        version = await _version(request, current, by=by, given=given, now=now)
         new = activated(current, version, by=by, now=now)
         closed = replace(
-            _closed(request, PublishRequestStatus.APPROVED, comment, by=by, now=now), version_id=version.id
+            _closed(request, PublishRequestStatus.APPROVED, approval.comment, by=by, now=now),
+            version_id=version.id,
+            signature=signed(request, signer, now) if signer is not None else None,
         )
         try:
             await given.request_writer.approve(closed, new, version, expected_revision=current.revision)
@@ -80,6 +84,23 @@ async def approve(
         else:
             return Publication(workflow=new, version=version, request=closed)
     raise AssertionError("the last attempt returns or raises")
+
+
+async def _version(
+    request: PublishRequest, current: Workflow, *, by: Principal, given: Publishing, now: datetime
+) -> Version:
+    return Version(
+        id=VersionId(given.ids()),
+        workflow_id=current.id,
+        number=await given.versions.latest_number(current.id) + 1,
+        content_hash=request.content_hash,
+        definition=current.draft,
+        note=request.note,
+        created_at=now,
+        created_by=_user(request.requested_by),
+        published_by=request.requested_by,
+        approved_by=by.actor.person,
+    )
 
 
 async def decline(

@@ -9,6 +9,7 @@ from domain.errors import Invalid, InvalidState
 from domain.ids import TaskId, TenantId, encode
 from domain.inbox import Doorbell
 from domain.json import JSON, JSONObject
+from domain.signatures import ALGORITHM, prove
 from domain.storable import checked, checked_text
 from domain.tasks import (
     Answered,
@@ -22,7 +23,7 @@ from domain.tasks import (
 )
 from domain.tasks_hands import check_hands, check_open, load, refuse_changed
 from domain.tasks_people import Caller
-from domain.tasks_sign import ALGORITHM, prove, signed
+from domain.tasks_sign import OCCASION, signed
 from domain.validation.inputs import checked_input
 
 MAX_COMMENT = 10_000
@@ -76,7 +77,8 @@ async def complete(task_id: TaskId, answer: Answer, *, by: Caller, given: Comple
         updated_at=now,
     )
     if task.needs_signature:
-        completed = replace(completed, signature=signed(completed, await prove(by, answer.password, given.passwords)))
+        signer = await prove(by.account, answer.password, given.passwords, OCCASION)
+        completed = replace(completed, signature=signed(completed, signer))
     await _store(completed, given)
     return replace(completed, revision=task.revision + 1)
 

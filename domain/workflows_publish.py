@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from domain.accounts import AccountStore, Passwords
 from domain.errors import InvalidState, NotFound
 from domain.ids import PublishRequestId, VersionId, WorkflowId
 from domain.nodes import NodeCatalog
@@ -40,6 +41,8 @@ class Publishing:
     requests: PublishRequestReader
     request_writer: PublishRequestWriter
     catalog: NodeCatalog
+    accounts: AccountStore
+    passwords: Passwords
     ids: Ids
 
 

@@ -1,4 +1,4 @@
-"""Which addresses workflows may connect to; changes when another network is to be kept from them.
+"""Which addresses workflows may connect to; changes when connections are made in another way.
 
 A host is resolved once, its addresses are checked, and the connection goes to one of the checked ones, so that a name
 cannot change its mind in between. Whoever connects verifies TLS by the host's name all the same.
@@ -7,16 +7,9 @@ cannot change its mind in between. Whoever connects verifies TLS by the host's n
 import asyncio
 import socket
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address, ip_network
+from ipaddress import ip_address
 
-_NAT64 = IPv6Network("64:ff9b::/96")
-_NOT_PUBLIC = tuple(
-    map(
-        ip_network,
-        ("192.0.0.0/24", "192.88.99.0/24", "64:ff9b:1::/48", "3fff::/20", "5f00::/16", "168.63.129.16/32"),
-    )
-)
-"""Special-purpose networks that older Pythons take for public (IANA's registries), and Azure's WireServer."""
+from domain.addresses import refused
 
 Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
 """From host name and port to numeric addresses; raises OSError."""
@@ -95,22 +88,6 @@ class AddressGuard:
 def shown(host: str, port: int) -> str:
     """`host:port`, an IPv6 address in brackets."""
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-
-
-def refused(address: IPv4Address | IPv6Address) -> bool:
-    """Whether an address is not public: private, loopback, link-local, multicast, reserved, a metadata service.
-
-    IPv4 addresses inside IPv6 ones (mapped, 6to4, Teredo, NAT64) count as themselves.
-    """
-    if isinstance(address, IPv6Address):
-        inside = [address.ipv4_mapped, address.sixtofour, *(address.teredo or ())]
-        if address in _NAT64:
-            inside.append(IPv4Address(int(address) & 0xFFFFFFFF))
-        embedded = [each for each in inside if each is not None]
-        if embedded:
-            return any(refused(each) for each in embedded)
-    special = any(address in network for network in _NOT_PUBLIC)
-    return special or not address.is_global or address.is_multicast or address.is_reserved
 
 
 async def _resolve(host: str, port: int) -> Sequence[str]:

@@ -326,23 +326,6 @@ class Executor:
             snapshot_seq=state.seq,
         )
 
-    def snapshot(self, run: Run) -> None:
-        """Store the state of a long run, once its log is durable; losing it costs only time."""
-        run.snapshot_seq = run.draft.seq
-        saving = asyncio.ensure_future(self._save(run, run.draft.seq, run.snapshot()))
-        self._errands.add(saving)
-        saving.add_done_callback(self._errands.discard)
-
-    async def _save(self, run: Run, seq: int, state: JSON) -> None:
-        try:
-            await run.durable()
-            await self._ownership.save_snapshot(run.execution_id, seq, state)
-            if run.closed:  # its end, written meanwhile, has not seen the snapshot and left it there
-                await run.durable()
-                await self._ownership.drop_snapshot(run.execution_id)
-        except (LostOwnership, JournalRefused, OSError, TimeoutError) as error:
-            log.info("no snapshot of %s: %s", encode("execution", run.execution_id), error)
-
     def dropped(self, run: Run) -> None:
         """The driver is done with the run."""
         self._leaving.pop(run.execution_id, None)

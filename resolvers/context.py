@@ -187,6 +187,8 @@ class RequestContext:
             requests=self.stores.publish_requests,
             request_writer=self.stores.publish_request_writer,
             catalog=self.services.catalog,
+            accounts=self.services.accounts,
+            passwords=self.services.passwords,
             ids=self.services.ids,
         )
 

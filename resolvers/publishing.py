@@ -5,6 +5,7 @@ from domain.access import Permission
 from domain.ids import PublishRequestId, WorkflowId
 from domain.paging import Page, Slice
 from domain.publish_requests import PublishRequest, PublishRequestFilter
+from domain.publish_requests_decide import Approval
 from domain.publish_rules import PublishRule
 from domain.workflows_publish import Publication
 from resolvers.access import allowed
@@ -16,14 +17,17 @@ async def rule_of(context: RequestContext, workflow_id: WorkflowId) -> PublishRu
 
 
 async def tenant_rule(context: RequestContext) -> PublishRule:
-    return PublishRule(tenant=await allowed(context, Permission.WORKFLOW_READ).stores.publish_rules.of_tenant())
+    return await allowed(context, Permission.WORKFLOW_READ).stores.publish_rules.of_tenant()
 
 
-async def set_rule(context: RequestContext, workflow_id: WorkflowId, needs_approval: bool | None) -> PublishRule:
+async def set_rule(
+    context: RequestContext, workflow_id: WorkflowId, needs_approval: bool | None, signature: bool | None
+) -> PublishRule:
     given = allowed(context, Permission.TENANT_MANAGE)
     return await publish_rules.set_for_workflow(
         workflow_id,
         needs_approval,
+        signature,
         by=given.principal,
         rules=given.stores.publish_rules,
         workflows=given.stores.workflows,
@@ -32,10 +36,11 @@ async def set_rule(context: RequestContext, workflow_id: WorkflowId, needs_appro
     )
 
 
-async def set_tenant_rule(context: RequestContext, needs_approval: bool) -> PublishRule:
+async def set_tenant_rule(context: RequestContext, needs_approval: bool, signature: bool) -> PublishRule:
     given = allowed(context, Permission.TENANT_MANAGE)
     return await publish_rules.set_for_tenant(
         needs_approval,
+        signature,
         by=given.principal,
         rules=given.stores.publish_rules,
         ids=given.services.ids,
@@ -59,10 +64,10 @@ async def count(context: RequestContext, chosen: PublishRequestFilter) -> int:
     return await allowed(context, Permission.WORKFLOW_READ).stores.publish_requests.count(chosen)
 
 
-async def approve(context: RequestContext, request_id: PublishRequestId, comment: str | None) -> Publication:
+async def approve(context: RequestContext, request_id: PublishRequestId, approval: Approval) -> Publication:
     given = allowed(context, Permission.WORKFLOW_PUBLISH)
     return await publish_requests_decide.approve(
-        request_id, comment, by=given.principal, given=given.publishing, now=given.now
+        request_id, approval, by=given.principal, given=given.publishing, now=given.now
     )
 
 

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import strawberry
 
-from domain import publish_requests
+from domain import publish_requests, publish_requests_sign, signatures
 from domain.graph_diff import Diff
-from domain.ids import PublishRequestId, WorkflowId, decode
-from domain.publish_requests import PublishRequest, PublishRequestFilter
+from domain.ids import PublishRequestId, WorkflowId, decode, encode
+from domain.publish_requests import ApprovalSignature, PublishRequest, PublishRequestFilter
 from domain.publish_rules import PublishRule
 from domain.versions import Version
 from domain.workflows import Workflow
@@ -28,15 +28,47 @@ LazyWorkflow = Annotated["WorkflowType", strawberry.lazy("schema.workflows")]
 LazyVersion = Annotated["VersionType", strawberry.lazy("schema.workflows")]
 
 
-@strawberry.type(name="PublishRule", description="Whether publishing needs a second person.")
+@strawberry.type(name="PublishRule", description="Whether publishing needs a second person, and their signature.")
 class PublishRuleType:
     needs_approval: bool = strawberry.field(description="What holds.")
     workflow: bool | None = strawberry.field(description="What the workflow says; null: as the tenant.")
     tenant: bool = strawberry.field(description="What holds for workflows that say nothing.")
+    signature: bool = strawberry.field(description="Whether who approves has to sign: what holds.")
+    workflow_signature: bool | None = strawberry.field(
+        description="What the workflow says of signatures; null: as the tenant."
+    )
+    tenant_signature: bool = strawberry.field(
+        description="What holds of signatures for workflows that say nothing of them."
+    )
 
     @classmethod
     def is_type_of(cls, value: object, _info: object) -> bool:
         return isinstance(value, PublishRule)
+
+
+@strawberry.type(name="PublishSignature", description="Who proved by their password that the approval is theirs.")
+class PublishSignatureType:
+    hash: str = strawberry.field(description="Of the canonical JSON of what was approved, in hexadecimal.")
+
+    @strawberry.field(description="The id of the user.")
+    @staticmethod
+    def signed_by(root: strawberry.Parent[ApprovalSignature]) -> strawberry.ID:
+        return strawberry.ID(encode("user", root.by))
+
+    @strawberry.field
+    @staticmethod
+    def signed_at(root: strawberry.Parent[ApprovalSignature]) -> datetime:
+        return root.at
+
+    @strawberry.field(description="What the signature says: approved.")
+    @staticmethod
+    def meaning(root: strawberry.Parent[ApprovalSignature]) -> str:
+        return root.meaning.value
+
+    @strawberry.field(description="What the hash was computed by.")
+    @staticmethod
+    def algorithm() -> str:
+        return signatures.ALGORITHM
 
 
 @strawberry.type(name="PublishRequest", description="A second person is asked to approve a draft, just as it was then.")
@@ -58,6 +90,18 @@ class PublishRequestType(Node):
     @staticmethod
     def content_hash(root: strawberry.Parent[PublishRequest]) -> str:
         return root.content_hash.hex()
+
+    @strawberry.field(
+        graphql_type=PublishSignatureType | None, description="Of who approved, where the rule asks for it."
+    )
+    @staticmethod
+    def signature(root: strawberry.Parent[PublishRequest]) -> ApprovalSignature | None:
+        return root.signature
+
+    @strawberry.field(description="Whether the stored decision is still what was signed; null without signature.")
+    @staticmethod
+    def signature_holds(root: strawberry.Parent[PublishRequest]) -> bool | None:
+        return publish_requests_sign.holds(root) if root.signature is not None else None
 
     @strawberry.field(graphql_type=LazyWorkflow | None)
     @staticmethod

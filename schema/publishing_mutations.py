@@ -6,6 +6,7 @@ import strawberry
 
 from domain.ids import PublishRequestId, WorkflowId, decode
 from domain.publish_requests import PublishRequest
+from domain.publish_requests_decide import Approval
 from domain.publish_rules import PublishRule
 from domain.workflows_publish import Publication
 from resolvers import publishing
@@ -13,6 +14,11 @@ from schema.errors import Answer, Payload, answer
 from schema.info import Info
 from schema.publishing import PublishRequestType, PublishRuleType
 from schema.workflow_mutations import PublicationPayload
+
+
+@strawberry.input(description="Proof that whoever approves is who they are.")
+class PublishSignatureInput:
+    password: str = strawberry.field(description="The caller's own.")
 
 
 @strawberry.type
@@ -59,13 +65,19 @@ class TenantSetPublishRulePayload(PublishRulePayload):
 @strawberry.type
 class PublishingMutation:
     @strawberry.mutation(
-        graphql_type=WorkflowPublishApprovePayload, description="Publishes just what was asked for; not by its authors."
+        graphql_type=WorkflowPublishApprovePayload,
+        description="Publishes just what was asked for; not by its authors. Signed where the rule asks for it.",
     )
     async def workflow_publish_approve(
-        self, info: Info, id: strawberry.ID, comment: str | None = None
+        self,
+        info: Info,
+        id: strawberry.ID,
+        comment: str | None = None,
+        signature: PublishSignatureInput | None = None,
     ) -> Answer[Publication]:
         async def work() -> Publication:
-            return await publishing.approve(info.context, _id(id), comment)
+            approval = Approval(comment=comment, password=signature.password if signature else None)
+            return await publishing.approve(info.context, _id(id), approval)
 
         return await answer(work())
 
@@ -87,19 +99,22 @@ class PublishingMutation:
 
     @strawberry.mutation(graphql_type=WorkflowSetPublishRulePayload, description="null: as the tenant.")
     async def workflow_set_publish_rule(
-        self, info: Info, id: strawberry.ID, needs_approval: bool | None
+        self, info: Info, id: strawberry.ID, needs_approval: bool | None, signature: bool | None = None
     ) -> Answer[PublishRule]:
         async def work() -> PublishRule:
-            return await publishing.set_rule(info.context, WorkflowId(decode("workflow", id)), needs_approval)
+            of = WorkflowId(decode("workflow", id))
+            return await publishing.set_rule(info.context, of, needs_approval, signature)
 
         return await answer(work())
 
     @strawberry.mutation(
         graphql_type=TenantSetPublishRulePayload, description="For workflows that have no rule of their own."
     )
-    async def tenant_set_publish_rule(self, info: Info, needs_approval: bool) -> Answer[PublishRule]:
+    async def tenant_set_publish_rule(
+        self, info: Info, needs_approval: bool, signature: bool = False
+    ) -> Answer[PublishRule]:
         async def work() -> PublishRule:
-            return await publishing.set_tenant_rule(info.context, needs_approval)
+            return await publishing.set_tenant_rule(info.context, needs_approval, signature)
 
         return await answer(work())
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import strawberry
 
 from domain import tasks as domain_tasks
-from domain import tasks_sign
+from domain import signatures, tasks_sign
 from domain.executions import Execution
 from domain.ids import ExecutionId, TaskId, decode, encode
 from domain.paging import Place
@@ -39,7 +39,7 @@ class TaskSignatureType:
     @strawberry.field(description="What the digest was computed by.")
     @staticmethod
     def algorithm() -> str:
-        return tasks_sign.ALGORITHM
+        return signatures.ALGORITHM
 
 
 @strawberry.type(name="TaskEntry", description="A line of a task's history.")

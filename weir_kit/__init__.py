@@ -22,9 +22,9 @@ from domain.expressions import EvaluationError
 from domain.files import FileRef
 from domain.graphs import ERROR, OUT
 from domain.json import JSON, JSONObject
-from domain.nodes import NodeCategory
+from domain.nodes import INPUT, NodeCategory
 from jobs.nodes.base import Behaviour, NodeConfig, StepContext, define
-from jobs.nodes.fields import ConditionField, ExpressionField, TemplateField
+from jobs.nodes.fields import ConditionField, ConnectionOf, ExpressionField, TemplateField
 from jobs.outgoing import OutgoingError, OutgoingRequest, OutgoingResponse
 from jobs.templates import TemplateError, TemplateText, render
 from weir_kit.running import check_config, run_node
@@ -32,6 +32,7 @@ from weir_kit.supplies import GivenConnections, MemoryFiles, connection
 
 __all__ = [
     "ERROR",
+    "INPUT",
     "JSON",
     "OUT",
     "Behaviour",
@@ -39,6 +40,7 @@ __all__ = [
     "Completed",
     "ConditionField",
     "Connection",
+    "ConnectionOf",
     "Ended",
     "EvaluationError",
     "ExpressionField",

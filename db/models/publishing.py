@@ -14,13 +14,17 @@ class PublishRule(Model):
     needs_approval = fields.BooleanField()
     changed_at = fields.DatetimeField()
     changed_by = fields.TextField()
+    signature = fields.BooleanField(null=True)
 
     class Meta(Model.Meta):
         table = "publish_rule"
 
 
 class PublishRequest(Model):
-    """At most one of a workflow is OPEN; a trigger makes it VOID when the draft changes."""
+    """At most one of a workflow is OPEN; a trigger makes it VOID when the draft changes.
+
+    A signature is `signed_by`, `signed_at`, `signature_meaning` and `signature`, the hash in hexadecimal.
+    """
 
     id = fields.UUIDField(primary_key=True, default=None)
     tenant_id = fields.UUIDField()
@@ -37,6 +41,10 @@ class PublishRequest(Model):
     decided_by = fields.TextField(null=True)
     comment = fields.TextField(null=True)
     version_id = fields.UUIDField(null=True)
+    signed_by = fields.UUIDField(null=True)
+    signed_at = fields.DatetimeField(null=True)
+    signature_meaning = fields.CharField(max_length=16, null=True)
+    signature = fields.TextField(null=True)
 
     class Meta(Model.Meta):
         table = "publish_request"

@@ -2,7 +2,8 @@
 
 A kind says which fields it evaluates itself: `x-expression` is `expression`, `condition` or `template`, and `x-names`
 lists the names such a field sees beside the usual ones; `liquid` and `source` mark a text in another language and
-`graph` a graph. `x-connection` marks the name of a connection, with the types it may have. A schema is read once, however many configs are checked by it.
+`graph` a graph. `x-connection` marks the name of a connection, with the types it may have. A schema is read once,
+however many configs are checked by it.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,6 +17,7 @@ from domain.validation.schemas import alternatives, child
 MARK: Final = "x-expression"
 NAMES: Final = "x-names"
 CONNECTION: Final = "x-connection"
+_CONNECTION_NAME: Final = "connection"
 _DEEPEST: Final = 5
 _KEPT: Final = 256
 
@@ -77,10 +79,14 @@ def marked_fields(schema: JSONObject) -> frozenset[str]:
     return frozenset(name for name in properties if any(_marks(schema, child(schema, [schema], name), 0)))
 
 
-def connection_fields(schema: JSONObject) -> frozenset[str]:
-    """The config fields that name a connection."""
-    fields = fields_of(schema)
-    return frozenset(name for name in as_object(schema.get("properties")) if fields.member(name).connection is not None)
+def connection_fields(schema: JSONObject) -> Mapping[str, tuple[str, ...]]:
+    """The config fields that name connections, with the types these may have, none where any goes.
+
+    They are marked; a field called `connection` is one in any case.
+    """
+    config = fields_of(schema)
+    found = {name: config.member(name).connection for name in as_object(schema.get("properties"))}
+    return {name: types or () for name, types in found.items() if types is not None or name == _CONNECTION_NAME}
 
 
 def _field(root: JSONObject, schemas: Sequence[JSONObject]) -> Field:

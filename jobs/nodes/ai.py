@@ -16,6 +16,7 @@ from domain.validation.inputs import check_input
 from domain.validation.json_schemas import schema_findings
 from jobs.chat import Answer, Chat, Message, Tokens
 from jobs.nodes.base import NodeConfig, StepContext, define
+from jobs.nodes.fields import ConnectionOf, closed
 from jobs.nodes.refusals import refused
 
 ROUNDS: Final = 2
@@ -29,7 +30,7 @@ class AiMessage(NodeConfig):
 
 
 class AiConfig(NodeConfig):
-    connection: Annotated[str, Field(min_length=1, max_length=200)] = Field(
+    connection: Annotated[str, Field(min_length=1, max_length=200), ConnectionOf("openai")] = Field(
         description="The name of a connection of type openai."
     )
     model: Annotated[str, Field(min_length=1, max_length=200)] | None = Field(
@@ -124,6 +125,20 @@ def rules(config: JSONObject) -> Iterator[Finding]:
         yield from schema_findings(schema, ("schema",))
 
 
+def output(config: JSONObject) -> JSONObject:
+    schema = config.get("schema")
+    answer = {"type": "string"} if schema is None else as_object(schema)
+    count: JSONObject = {"type": "integer"}
+    usage = closed({"promptTokens": count, "completionTokens": count, "totalTokens": count})
+    return closed(
+        {
+            "answer": {**answer, "description": "The text; with a schema, the value."},
+            "model": {"type": "string", "description": "Which model answered."},
+            "usage": {**usage, "description": "The tokens it took."},
+        }
+    )
+
+
 KIND = define(
     name="ai",
     title="Language model",
@@ -132,6 +147,7 @@ KIND = define(
     config=AiConfig,
     run=run,
     rules=rules,
+    output=output,
     outputs=(OUT, ERROR),
     effects=True,
     documentation="""

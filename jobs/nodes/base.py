@@ -1,6 +1,6 @@
 """What a node kind is made of: a config model, an action, and the context in which it runs."""
 
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -22,7 +22,7 @@ from domain.locks import LockDesk
 from domain.nodes import NodeCategory, NodeExample, NodeKind, Output
 from domain.streams import StreamDesk
 from domain.tasks import TaskDesk
-from domain.validation.expressions import marked_fields
+from domain.validation.fields import connection_fields, marked_fields
 from domain.validation.models import shape_findings
 from jobs.addresses import AddressGuard
 from jobs.breakers import Breaker
@@ -160,6 +160,7 @@ class DefinedKind(Generic[C]):
 
     kind: NodeKind
     raw_fields: frozenset[str]
+    _connections: Collection[str]
     _model: type[C]
     _action: Callable[[StepContext, C], Awaitable[Outcome]]
     _resumption: Callable[[StepContext, C, Cause], Awaitable[Outcome]] | None
@@ -179,16 +180,21 @@ class DefinedKind(Generic[C]):
             yield from self._rules(config)
 
     async def run(self, step: StepContext) -> Outcome:
-        step = _placed(step)
+        step = self._placed(step)
         config = self._parse(step)
         return config if isinstance(config, Failed) else await self._action(step, config)
 
     async def resume(self, step: StepContext, cause: Cause) -> Outcome:
         if self._resumption is None:
             raise NotImplementedError(f"a {self.kind.name} node never waits")
-        step = _placed(step)
+        step = self._placed(step)
         config = self._parse(step)
         return config if isinstance(config, Failed) else await self._resumption(step, config, cause)
+
+    def _placed(self, step: StepContext) -> StepContext:
+        """The step as it is to run in its execution's environment."""
+        config = mapped(step.config, self._connections, step.scope)
+        return step if config is step.config else replace(step, config=config)
 
     def _parse(self, step: StepContext) -> C | Failed:
         """The config as the model's value. One without expressions is the node's own object and parsed once."""
@@ -206,12 +212,6 @@ class DefinedKind(Generic[C]):
                 self._constant.clear()
             self._constant[id(step.config)] = (step.config, config)
         return config
-
-
-def _placed(step: StepContext) -> StepContext:
-    """The step as it is to run in its execution's environment."""
-    config = mapped(step.config, step.scope)
-    return step if config is step.config else replace(step, config=config)
 
 
 def _not_for_check(problem: str, value: object) -> bool:
@@ -275,6 +275,7 @@ def define(
     return DefinedKind(
         kind=kind,
         raw_fields=marked_fields(schema),
+        _connections=tuple(connection_fields(schema)),
         _model=config,
         _action=run,
         _resumption=resume,

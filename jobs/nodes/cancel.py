@@ -8,7 +8,7 @@ from pydantic import Field
 from domain.engine.outcomes import Completed, Outcome
 from domain.errors import Finding
 from domain.json import JSONObject
-from domain.nodes import NodeCategory
+from domain.nodes import INPUT, NodeCategory
 from jobs.nodes.base import NodeConfig, StepContext, define
 
 
@@ -36,6 +36,7 @@ KIND = define(
     config=CancelConfig,
     run=run,
     rules=rules,
+    output=INPUT,
     documentation="""
 The steps of these nodes that run or wait are cancelled, and those that have not begun are skipped: nothing goes on
 behind them, and a join does not wait for them. What is finished stays finished. The input goes on unchanged.

@@ -21,6 +21,7 @@ from jobs.connectors.pages import Next, next_page
 from jobs.connectors.requests import Built, CannotBuild, Target, build, found, target, with_query
 from jobs.nodes.base import NodeConfig, StepContext, define
 from jobs.nodes.calls import call, masked, unexpected
+from jobs.nodes.fields import ConnectionOf
 from jobs.nodes.refusals import refused
 from jobs.outgoing import OutgoingRequest, OutgoingResponse
 
@@ -32,7 +33,7 @@ Name = Annotated[str, Field(min_length=1, max_length=100)]
 class ConnectorConfig(NodeConfig):
     provider: Name = Field(description="The service.", json_schema_extra={"enum": list(PROVIDERS)})
     action: Name = Field(description="What is done there.")
-    connection: Annotated[str, Field(min_length=1, max_length=200)] = Field(
+    connection: Annotated[str, Field(min_length=1, max_length=200), ConnectionOf()] = Field(
         description="The name of the connection with the service's credentials."
     )
     input: dict[str, object] = Field(default_factory=dict[str, object], description="What the action takes, by name.")
@@ -175,6 +176,12 @@ def rules(config: JSONObject) -> Iterator[Finding]:
             yield Finding(code="MISSING", message=message, path=("input", name), remedy=member.description)
 
 
+def output(config: JSONObject) -> JSONObject:
+    provider = PROVIDERS.get(str(config.get("provider")))
+    action = provider.actions.get(str(config.get("action"))) if provider else None
+    return {"type": "array"} if action and action.pages is not None else {}
+
+
 KIND = define(
     name="connector",
     title="Connector",
@@ -183,6 +190,7 @@ KIND = define(
     config=ConnectorConfig,
     run=run,
     rules=rules,
+    output=output,
     outputs=(OUT, ERROR),
     effects=True,
     documentation=f"""

@@ -14,7 +14,7 @@ from jobs.databases.failures import DatabaseFailed
 from jobs.databases.queries import Query
 from jobs.databases.statements import READING, Dialect, Parameters, Statement, invalid, read, stand_in
 from jobs.nodes.base import NodeConfig, StepContext
-from jobs.nodes.fields import TemplateField
+from jobs.nodes.fields import ConnectionOf, TemplateField
 
 DEFAULT_TIMEOUT: Final = 30.0
 _SLOW_TO_READ: Final = 5_000
@@ -31,7 +31,9 @@ Row = dict[str, object]
 
 
 class DatabaseConfig(NodeConfig):
-    connection: str | None = Field(None, description="The connection's name: PostgreSQL, MySQL, MariaDB or SQLite.")
+    connection: Annotated[str, ConnectionOf("postgresql", "mysql", "sqlite")] | None = Field(
+        None, description="The connection's name: PostgreSQL, MySQL, MariaDB or SQLite."
+    )
     file: object = Field(None, description="A reference to an SQLite file, in place of a connection.")
     action: Action = Field("query", description="What the statement does; select only reads, query does anything.")
     query: TemplateField | None = Field(

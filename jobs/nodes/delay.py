@@ -9,7 +9,7 @@ from pydantic import Field
 from domain.engine.outcomes import Cause, Completed, Failed, Outcome, Waiting
 from domain.errors import Finding
 from domain.json import JSONObject
-from domain.nodes import NodeCategory
+from domain.nodes import INPUT, NodeCategory
 from jobs.nodes.base import NodeConfig, StepContext, define
 
 YEAR = 366 * 24 * 3600.0
@@ -72,6 +72,7 @@ KIND = define(
     run=run,
     resume=resume,
     rules=rules,
+    output=INPUT,
     documentation="""
 The input goes on unchanged after `seconds`, or at the moment `until`; a moment in the past means at once. Times without
 an offset are UTC. At most a year.

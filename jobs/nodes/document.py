@@ -8,10 +8,11 @@ from pydantic import Field
 from domain.engine.outcomes import Completed, LogLevel, LogLine, Outcome
 from domain.errors import Refusal
 from domain.files import MAX_NAME, file_name
-from domain.json import JSON
+from domain.json import JSON, JSONObject
 from domain.nodes import NodeCategory
 from jobs.documents import DocumentError, pdf
 from jobs.nodes.base import NodeConfig, StepContext, define
+from jobs.nodes.fields import closed
 from jobs.nodes.refusals import refused
 from jobs.templates import TemplateError, TemplateText, render
 
@@ -95,6 +96,15 @@ def _logs(warnings: Sequence[str]) -> tuple[LogLine, ...]:
     return tuple(LogLine(level=LogLevel.WARNING, message=warning) for warning in warnings)
 
 
+def output(config: JSONObject) -> JSONObject:
+    media: JSONObject = {"type": "string", "description": "Such as application/pdf."}
+    file: JSONObject = {"type": "object", "description": "The reference of the stored file."}
+    if config.get("format") == "pdf" or config.get("asFile") is True:
+        return closed({"file": file, "mediaType": media})
+    content: JSONObject = {"type": "string", "description": "The text, when it is not stored."}
+    return closed({"content": content, "file": file, "mediaType": media})
+
+
 KIND = define(
     name="document",
     title="Document",
@@ -102,6 +112,7 @@ KIND = define(
     category=NodeCategory.DATA,
     config=DocumentConfig,
     run=run,
+    output=output,
     documentation="""
 The output is `{content, mediaType}`, or `{file, mediaType}` with a reference to a stored file: always for `pdf`, with
 `asFile`, and for texts beyond 64 KiB. Other nodes take the reference where they take files, as an attachment of a mail

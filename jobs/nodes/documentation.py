@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 
 from domain.json import JSONObject, as_list, as_object
-from domain.nodes import NodeCatalog, NodeCategory, NodeKind
+from domain.nodes import PASSED, NodeCatalog, NodeCategory, NodeKind
 
 _WRITTEN = "{} made from the node kinds themselves by `./weir export-docs`; a test says when they differ."
 
@@ -42,10 +42,23 @@ def _page(kind: NodeKind) -> str:
     fields = list(_fields(kind.config_schema, kind.config_schema, ""))
     if fields:
         parts.append("\n".join(["| field | type | meaning |", "|---|---|---|", *fields]))
+    parts += _given(kind)
     for example in kind.examples:
         written = json.dumps(example.config, indent=2, ensure_ascii=False)
         parts.append(f"{example.title}:\n\n```json\n{written}\n```")
     return "\n\n".join(parts) + "\n"
+
+
+def _given(kind: NodeKind) -> Iterator[str]:
+    """What it gives; where that depends on the config, what it gives by an empty one."""
+    output = kind.output_of({})
+    if not output:
+        return
+    what = "its input" if PASSED in output else _type(output, output)
+    yield f"**Output:** {what}{', by default' if callable(kind.output) else ''}."
+    members = list(_fields(output, output, ""))
+    if members:
+        yield "\n".join(["| member | type | meaning |", "|---|---|---|", *members])
 
 
 def _fields(root: JSONObject, schema: JSONObject, prefix: str) -> Iterator[str]:
@@ -75,6 +88,8 @@ def _name(branch: JSONObject) -> str:
     match branch:
         case {"x-expression": mark}:
             return str({"template": "any value"}.get(str(mark), mark))
+        case {"x-connection": types}:
+            return f"connection ({', '.join(map(str, as_list(types))) or 'any type'})"
         case {"enum": values}:
             return ", ".join(f"`{value}`" for value in as_list(values))
         case {"type": "array"}:

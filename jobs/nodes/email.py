@@ -17,6 +17,7 @@ from jobs.breakers import CircuitOpen
 from jobs.emails import Mail, WrongMail, address, addresses, is_own_header
 from jobs.nodes.attachments import attachments
 from jobs.nodes.base import NodeConfig, StepContext, define
+from jobs.nodes.fields import ConnectionOf, closed
 from jobs.nodes.refusals import refused
 from jobs.smtp import Answer, SmtpFailed, mail_server, send
 from jobs.templates import TemplateError, TemplateText, render
@@ -31,7 +32,9 @@ Recipients = Annotated[str, Field(max_length=50_000)] | list[Annotated[str, Fiel
 
 
 class EmailConfig(NodeConfig):
-    connection: Annotated[str, Field(min_length=1)] = Field(description="The name of a connection of type smtp.")
+    connection: Annotated[str, Field(min_length=1), ConnectionOf("smtp")] = Field(
+        description="The name of a connection of type smtp."
+    )
     to: Recipients = Field("", description="Addresses: a list, or a text with commas between.")
     cc: Recipients = Field("", description="Who gets a copy.")
     bcc: Recipients = Field("", description="Who gets a copy that the others do not see.")
@@ -180,6 +183,14 @@ def _address_findings(given: JSON, field: str) -> Iterator[Finding]:
             yield Finding(code="BAD_ADDRESS", message=error.message, path=path, remedy=error.remedy)
 
 
+OUTPUT: Final = closed(
+    {
+        "messageId": {"type": "string", "description": "The mail's Message-ID."},
+        "accepted": {"type": "array", "description": "The recipients that the mail server took."},
+        "refused": {"type": "array", "description": "Those it did not take, as {address, code, message}."},
+        "response": {"description": "The mail server's last answer."},
+    }
+)
 KIND = define(
     name="email",
     title="Email",
@@ -188,6 +199,7 @@ KIND = define(
     config=EmailConfig,
     run=run,
     rules=rules,
+    output=OUTPUT,
     outputs=(OUT, ERROR),
     effects=True,
     documentation="""

@@ -4,7 +4,7 @@ from domain.engine.outcomes import Outcome
 from domain.graphs import ERROR, OUT
 from domain.nodes import NodeCategory
 from jobs.nodes.base import StepContext, define
-from jobs.nodes.http_requests import RequestConfig, Sending, exchange, request_rules
+from jobs.nodes.http_requests import OUTPUT, RequestConfig, Sending, exchange, request_rules
 from jobs.outgoing import OutgoingRequest
 
 
@@ -28,6 +28,7 @@ KIND = define(
     config=HttpConfig,
     run=run,
     rules=request_rules,
+    output=OUTPUT,
     outputs=(OUT, ERROR),
     effects=True,
     documentation="""

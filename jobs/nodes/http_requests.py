@@ -1,7 +1,7 @@
 """What every node that sends an HTTP request shares: its config, where it may go, and how the exchange ends."""
 
 from collections.abc import Awaitable, Callable, Iterator
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field
 
@@ -14,6 +14,7 @@ from domain.json import JSON, JSONObject, as_object
 from jobs.breakers import CircuitOpen
 from jobs.http_credentials import Credentials, credentials
 from jobs.nodes.base import NodeConfig, StepContext
+from jobs.nodes.fields import ConnectionOf, closed
 from jobs.nodes.http_answers import ResponseType, Secrets, WrongResponse, read, unexpected
 from jobs.nodes.http_bodies import BodyType, Content, WrongBody, encoded, written
 from jobs.nodes.refusals import refused
@@ -48,7 +49,7 @@ class RequestConfig(NodeConfig):
     body_type: BodyType = Field(
         "auto", description="How the body is written; auto: by the content-type header, a file as it is, else as JSON."
     )
-    connection: Annotated[str, Field(min_length=1, max_length=200)] | None = Field(
+    connection: Annotated[str, Field(min_length=1, max_length=200), ConnectionOf("http", "openai")] | None = Field(
         None, description="A connection of type http, by name or id: address and credentials."
     )
     expect: list[Status | StatusRange] = Field(
@@ -60,6 +61,15 @@ class RequestConfig(NodeConfig):
         "auto",
         description="How the answer is read; auto: by its content-type, what is neither JSON nor text as a file.",
     )
+
+
+OUTPUT: Final = closed(
+    {
+        "status": {"type": "integer", "description": "The HTTP status."},
+        "headers": {"type": "object", "description": "By name, in lower case."},
+        "body": {"description": "As responseType says."},
+    }
+)
 
 
 class Sending:

@@ -7,7 +7,7 @@ from pydantic import Field
 
 from domain.engine.outcomes import Completed, Outcome
 from domain.json import JSONObject
-from domain.nodes import NodeCategory
+from domain.nodes import INPUT, NodeCategory
 from jobs.nodes.base import NodeConfig, StepContext, define
 from jobs.nodes.conditions import UNCLEAR, ConditionFailed, decide
 from jobs.nodes.fields import ConditionField
@@ -44,6 +44,7 @@ KIND = define(
     run=run,
     outputs=("true", "false"),
     handles=handles,
+    output=INPUT,
     documentation="""
 The input goes on unchanged on `true` or on `false`. Branches may meet again: a node behind both runs once.
 

@@ -5,7 +5,7 @@ from typing import Literal
 from pydantic import Field
 
 from domain.engine.outcomes import Completed, LogLevel, LogLine, Outcome
-from domain.nodes import NodeCategory
+from domain.nodes import INPUT, NodeCategory
 from jobs.nodes.base import NodeConfig, StepContext, define
 from jobs.nodes.texts import as_text
 
@@ -27,6 +27,7 @@ KIND = define(
     category=NodeCategory.OUTPUT,
     config=LogConfig,
     run=run,
+    output=INPUT,
     documentation="""
 The line is kept with the execution and shown live. The node passes its input on unchanged, so it can stand anywhere.
 Lines are cut after 10,000 characters.

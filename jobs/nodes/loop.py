@@ -194,6 +194,10 @@ def rules(config: JSONObject) -> Iterator[Finding]:
             yield Finding(code="BAD_LOOP", message=message, path=(key,), remedy="Write the value.")
 
 
+def output(config: JSONObject) -> JSONObject:
+    return {} if config.get("results") == "last" else {"type": "array"}
+
+
 KIND = define(
     name="loop",
     title="Loop",
@@ -203,6 +207,7 @@ KIND = define(
     run=run,
     resume=resume,
     rules=rules,
+    output=output,
     body=True,
     documentation="""
 | type | the body runs | `item` | ends |

@@ -10,7 +10,7 @@ from domain.engine.outcomes import Completed, ErrorHandling, Outcome
 from domain.errors import Finding
 from domain.graphs import ERROR, OUT
 from domain.json import JSONObject, as_list
-from domain.nodes import NodeCategory
+from domain.nodes import INPUT, NodeCategory
 from domain.validation.nodes import MAX_SECONDS
 from jobs.nodes.base import NodeConfig, StepContext, define
 
@@ -66,6 +66,7 @@ KIND = define(
     handles=handles,
     rules=rules,
     forks=True,
+    output=INPUT,
     documentation="""
 Every branch gets the input and runs at the same time as the others. Any node does the same when several edges leave
 one of its outputs; `parallel` gives the branches names. Bring them together with a `merge` node.

@@ -1,6 +1,6 @@
 """The `publish` node: appends a message to a stream."""
 
-from typing import Annotated
+from typing import Annotated, Final
 
 from pydantic import Field
 
@@ -11,6 +11,7 @@ from domain.json import JSON
 from domain.nodes import NodeCategory
 from domain.streams import MAX_KEY, MAX_NAME, NewMessage, check_message
 from jobs.nodes.base import NodeConfig, StepContext, define
+from jobs.nodes.fields import closed
 
 
 class PublishConfig(NodeConfig):
@@ -38,6 +39,12 @@ async def run(step: StepContext, config: PublishConfig) -> Outcome:
     return Completed(output=output)
 
 
+OUTPUT: Final = closed(
+    {
+        "stream": {"type": "string", "description": "The stream's name."},
+        "seq": {"type": "integer", "description": "The message's place in it, from 1."},
+    }
+)
 KIND = define(
     name="publish",
     title="Publish",
@@ -45,6 +52,7 @@ KIND = define(
     category=NodeCategory.OUTPUT,
     config=PublishConfig,
     run=run,
+    output=OUTPUT,
     effects=True,
     documentation="""
 The stream is the tenant's, found by its name, and begins with its first message. When the node is done the message is

@@ -5,10 +5,10 @@ from typing import Annotated
 from pydantic import Field
 
 from domain.engine.outcomes import Completed, Outcome
-from domain.json import JSON, as_object
+from domain.json import JSON, JSONObject, as_object
 from domain.nodes import NodeCategory
 from jobs.nodes.base import NodeConfig, StepContext, define
-from jobs.nodes.fields import TemplateField
+from jobs.nodes.fields import TemplateField, template_schema
 
 VariableName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,63}$")]
 
@@ -31,6 +31,11 @@ async def run(step: StepContext, config: SetConfig) -> Outcome:
     return Completed(output=output, variables=values)
 
 
+def output(config: JSONObject) -> JSONObject:
+    shape = template_schema(as_object(config.get("values")))
+    return {**shape, "additionalProperties": config.get("keepOnly") is not True}
+
+
 KIND = define(
     name="set",
     title="Set values",
@@ -38,6 +43,7 @@ KIND = define(
     category=NodeCategory.DATA,
     config=SetConfig,
     run=run,
+    output=output,
     documentation="""
 Each value becomes a variable, `vars.name`, for every step that runs later, and a field of the output. The output is
 the input with these fields over it; with `keepOnly`, or when the input is no object, it is these fields alone.

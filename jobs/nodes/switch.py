@@ -11,7 +11,7 @@ from domain.errors import Finding
 from domain.expressions import EvaluationError
 from domain.graphs import ERROR
 from domain.json import JSON, JSONObject, as_list, as_object
-from domain.nodes import NodeCategory
+from domain.nodes import INPUT, NodeCategory
 from jobs.nodes.base import NodeConfig, StepContext, define
 from jobs.nodes.conditions import UNCLEAR, ConditionFailed, Decider, Verdict, preview
 from jobs.nodes.fields import ConditionField, ExpressionField, TemplateField
@@ -109,6 +109,7 @@ KIND = define(
     outputs=(DEFAULT,),
     handles=handles,
     rules=rules,
+    output=INPUT,
     documentation="""
 Each case is an output named like the case; `default` is taken when none applies. A case applies when the expression's
 value `equals` its value (nothing is converted: 1 is not "1"), or when its own condition, `when`, is true.

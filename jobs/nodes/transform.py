@@ -8,12 +8,12 @@ from pydantic import Field
 from domain.engine.outcomes import Completed, Failed, Outcome
 from domain.errors import Finding
 from domain.expressions import EvaluationError, Expression, Template
-from domain.json import JSON, JSONObject, as_list, is_list
+from domain.json import JSON, JSONObject, as_list, as_object, is_list
 from domain.nodes import NodeCategory
 from domain.validation.models import shown
 from jobs.nodes.aggregates import Aggregate, NotANumber, aggregated
 from jobs.nodes.base import NodeConfig, StepContext, define
-from jobs.nodes.fields import Compiled
+from jobs.nodes.fields import Compiled, template_schema
 from jobs.nodes.lists import Lists
 
 ItemExpression = Annotated[Expression, Compiled("expression", ("item", "index", "acc", "items"))]
@@ -91,6 +91,12 @@ def rules(config: JSONObject) -> Iterator[Finding]:
             yield Finding(code="UNKNOWN_KEY", message=message, path=(key,), remedy="Leave it out.")
 
 
+def output(config: JSONObject) -> JSONObject:
+    if "outputMapping" in config:
+        return template_schema(as_object(config["outputMapping"]))
+    return {"type": "array"} if config.get("operation") in ("map", "filter") else {}
+
+
 KIND = define(
     name="transform",
     title="Transform",
@@ -99,6 +105,7 @@ KIND = define(
     config=TransformConfig,
     run=run,
     rules=rules,
+    output=output,
     documentation="""
 | operation | output |
 |---|---|

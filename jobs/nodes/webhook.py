@@ -17,7 +17,7 @@ from domain.json import JSONObject, as_object
 from domain.nodes import NodeCategory
 from jobs.nodes.base import StepContext, define
 from jobs.nodes.http_bodies import WrongBody
-from jobs.nodes.http_requests import Method, RequestConfig, Sending, exchange, request_rules
+from jobs.nodes.http_requests import OUTPUT, Method, RequestConfig, Sending, exchange, request_rules
 from jobs.outgoing import OutgoingRequest
 
 SIGNING_SECRET = "signingSecret"  # noqa: S105 (its name)
@@ -103,6 +103,7 @@ KIND = define(
     config=WebhookConfig,
     run=run,
     rules=rules,
+    output=OUTPUT,
     outputs=(OUT, ERROR),
     effects=True,
     documentation="""

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from tests.api.schema_words import Place, Question, question
+from tests.api.schema_words import Place, Question, places, question
 
 ANY = frozenset({"Query.node(id:)", "Query.nodes(ids:)"})
 """Those that take the id of anything."""
@@ -66,7 +66,17 @@ OTHERS: Mapping[str, object] = {
 """Arguments besides ids that are not left to their type, by coordinate: with any others it would not come to the id."""
 
 
-def asked_with(operation: str, name: str, ids: Mapping[str, str], place: Place | None = None) -> Question:
-    """The field with these ids, by prefix; in places where any may stand, a workflow's."""
-    given = {coordinate: ids[prefix] for coordinate, prefix in PREFIX.items()} | dict.fromkeys(ANY, ids["workflow"])
-    return question(operation, name, {**given, **OTHERS}, place)
+def asked_with(operation: str, name: str, ids: Mapping[str, str]) -> Question:
+    """The field with these ids, by prefix; with the first of its ids, be it optional or not."""
+    return question(operation, name, given(ids), next((each for each in places(operation) if each.field == name), None))
+
+
+def asked_at(place: Place, ids: Mapping[str, str], there: str) -> Question:
+    """The field with one id at the place, these ids at others it needs."""
+    return question(place.operation, place.field, {**given(ids), place.coordinate: there}, place)
+
+
+def given(ids: Mapping[str, str]) -> Mapping[str, object]:
+    """Values by coordinate; where any id may stand, a workflow's."""
+    known = {coordinate: ids[prefix] for coordinate, prefix in PREFIX.items()} | dict.fromkeys(ANY, ids["workflow"])
+    return {**known, **OTHERS}

@@ -12,9 +12,10 @@ import pytest
 
 from db.connections import EnginePool
 from domain.access import Permission, Role
+from domain.ids import PREFIXES
 from domain.tenancy import Tenant
 from tests.api.application import Application, Caller, new_caller
-from tests.api.id_places import ARGUMENTS, asked_with
+from tests.api.id_places import asked_with
 from tests.api.schema_words import Question, fields
 from tests.api.whole_world import World, missing, new_world, rows
 
@@ -94,6 +95,8 @@ NODES: Mapping[Permission | None, str] = {
     Permission.FILE_READ: "file",
 }
 """What `node` asks of who wants an object, by its prefix."""
+NO_NODES = frozenset({"apikey", "worker"})
+"""Prefixes of what is no node."""
 
 OPERATIONS = {"Query": QUERIES, "Mutation": MUTATIONS, "Subscription": SUBSCRIPTIONS}
 ASKED = [
@@ -102,3 +105,91 @@ ASKED = [
     for needed, names in table.items()
     for name in names.split()
 ]
+
+
+@pytest.fixture(scope="module")
+async def world(api: Application, http: httpx.AsyncClient) -> World:
+    return await new_world(api, http)
+
+
+@pytest.fixture(scope="module")
+async def callers(engine_pool: EnginePool, http: httpx.AsyncClient, world: World) -> Mapping[Role, Caller]:
+    return {role: await new_caller(engine_pool, http, world.tenant, role) for role in Role}
+
+
+async def holding(pool: EnginePool, http: httpx.AsyncClient, tenant: Tenant, *held: Permission) -> Caller:
+    """Somebody with these permissions and no other; with what every key may do when there are none."""
+    return await new_caller(pool, http, tenant, Role.ADMIN, scopes=held or (Permission.SCHEMA_INTROSPECT,))
+
+
+def but(*left_out: Permission) -> tuple[Permission, ...]:
+    return tuple(each for each in Permission if each not in left_out)
+
+
+def of(ids: Mapping[str, str]) -> Mapping[str, str]:
+    """Ids of nothing, for the same prefixes."""
+    return {prefix: missing(prefix) for prefix in ids}
+
+
+async def refuses(caller: Caller, asked: Question) -> bool:
+    """Whether the caller lacks a permission for the operation itself."""
+    answer = await caller.ask(asked.text, **asked.variables)
+    codes = [each["extensions"]["code"] for each in answer.get("errors", ()) if each.get("path") == ["it"]]
+    assert "GRAPHQL_VALIDATION_FAILED" not in str(answer)
+    if asked.text.startswith("mutation"):
+        codes += [each["code"] for each in answer["data"]["it"]["errors"]]
+    return "FORBIDDEN" in codes
+
+
+@pytest.mark.parametrize("operation", ["Query", "Mutation", "Subscription"])
+def test_who_may_has_been_decided_for_every_operation(operation: str) -> None:
+    decided = Counter(name for names in OPERATIONS[operation].values() for name in names.split())
+
+    assert decided == Counter(fields(operation))
+
+
+def test_who_may_has_been_decided_for_every_permission_and_every_kind_of_object() -> None:
+    assert set(HOLDERS) == set(Permission)
+    assert Counter(each for names in NODES.values() for each in names.split()) == Counter(set(PREFIXES) - NO_NODES)
+
+
+@pytest.mark.parametrize(("operation", "name", "needed"), ASKED)
+async def test_an_operation_is_done_for_the_roles_that_may_and_changes_nothing_for_others(
+    engine_pool: EnginePool,
+    world: World,
+    callers: Mapping[Role, Caller],
+    operation: str,
+    name: str,
+    needed: tuple[Permission, ...],
+) -> None:
+    may = EVERYBODY.intersection(*(HOLDERS[each] for each in needed))
+    before = await rows(engine_pool, world.tenant)
+
+    refused = {role for role in EVERYBODY - may if await refuses(callers[role], asked_with(operation, name, world.ids))}
+    after = await rows(engine_pool, world.tenant)
+    gone = asked_with(operation, name, of(world.ids))
+    done = {role for role in may if not await refuses(callers[role], gone)}
+
+    assert (refused, done) == (EVERYBODY - may, may)
+    assert after == before
+
+
+@pytest.mark.parametrize(("operation", "name", "needed"), ASKED)
+async def test_an_operation_asks_for_its_permissions_and_for_no_other(
+    engine_pool: EnginePool,
+    http: httpx.AsyncClient,
+    world: World,
+    operation: str,
+    name: str,
+    needed: tuple[Permission, ...],
+) -> None:
+    before = await rows(engine_pool, world.tenant)
+    lacking = [await holding(engine_pool, http, world.tenant, *but(each)) for each in needed]
+    enough = await holding(engine_pool, http, world.tenant, *needed)
+
+    refused = [await refuses(caller, asked_with(operation, name, world.ids)) for caller in lacking]
+    after = await rows(engine_pool, world.tenant)
+
+    assert all(refused)
+    assert {**after, "api_key": ""} == {**before, "api_key": ""}
+    assert not await refuses(enough, asked_with(operation, name, of(world.ids)))

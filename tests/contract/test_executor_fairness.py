@@ -25,6 +25,7 @@ from jobs.grace import Grace
 from jobs.nodes.catalog import CATALOG
 from jobs.outgoing import Outgoing
 from jobs.programs import Programs
+from jobs.run_snapshots import RunSnapshots
 from jobs.runs import Run
 from jobs.sandbox.evaluator import Evaluator
 from jobs.sandbox.sandbox import Sandbox
@@ -95,10 +96,11 @@ async def engine_with(room: EngineRoom, pulse: Pulse) -> AsyncGenerator[Executor
         outgoing = Outgoing(allow=("127.0.0.1",))
         stack.push_async_callback(outgoing.close)
         programs = Programs(PostgresDefinitions(room.pool), CATALOG)
+        ownership = PostgresOwnership(room.pool)
         executor = Executor(
             worker=worker,
             journal=journal,
-            ownership=PostgresOwnership(room.pool),
+            ownership=ownership,
             programs=programs,
             pulse=pulse,
             changes=_Silence(),
@@ -127,7 +129,7 @@ async def engine_with(room: EngineRoom, pulse: Pulse) -> AsyncGenerator[Executor
                     programs=programs, logs=EngineLogs(room.pool), clock=utc_now, settled=executor.settled
                 ),
                 grace=Grace(10.0),
-                snapshot=executor.snapshot,
+                snapshot=RunSnapshots(ownership).save,
             )
         )
         executor.start()

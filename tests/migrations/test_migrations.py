@@ -27,6 +27,7 @@ ALL = [
     "0010_test_mode",
     "0011_streams",
     "0012_parents",
+    "0013_signatures",
 ]
 OBJECTS = """
     SELECT relkind::text || ' ' || relname FROM pg_class WHERE relnamespace = 'public'::regnamespace

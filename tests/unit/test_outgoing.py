@@ -3,11 +3,9 @@
 import asyncio
 import gzip
 from collections.abc import AsyncGenerator, Sequence
-from ipaddress import ip_address
 
 import pytest
 
-from jobs.addresses import refused
 from jobs.outgoing import Outgoing, OutgoingError, OutgoingRequest, OutgoingResponse
 from tests.unit.http_server import Answer, Received, Server, http_server
 
@@ -29,27 +27,6 @@ async def refusal(outgoing: Outgoing, url: str, **how: object) -> OutgoingError:
     with pytest.raises(OutgoingError) as caught:
         await send(outgoing, url, **how)
     return caught.value
-
-
-@pytest.mark.parametrize(
-    "address",
-    [
-        "127.0.0.1", "127.8.8.8", "0.1.2.3", "10.0.0.1", "172.16.0.1", "192.168.1.1", "169.254.169.254", "100.64.0.1",
-        "100.100.100.200", "168.63.129.16", "192.0.0.192", "198.18.0.1", "224.0.0.1", "240.0.0.1", "255.255.255.255",
-        "::1", "::", "fe80::1", "fd00:ec2::254", "fc00::1", "ff02::1", "2001:db8::1", "::ffff:127.0.0.1",
-        "::ffff:169.254.169.254", "64:ff9b::a9fe:a9fe", "64:ff9b::7f00:1", "2002:7f00:1::", "2001:0:7f00:1::",
-        "64:ff9b:1::1", "3fff::1",
-    ],
-)  # fmt: skip
-def test_an_address_that_is_not_public_is_refused_in_every_form(address: str) -> None:
-    assert refused(ip_address(address))
-
-
-@pytest.mark.parametrize(
-    "address", ["8.8.8.8", "93.184.216.34", "2606:4700:4700::1111", "::ffff:8.8.8.8", "64:ff9b::808:808"]
-)
-def test_a_public_address_is_not_refused(address: str) -> None:
-    assert not refused(ip_address(address))
 
 
 @pytest.mark.parametrize(

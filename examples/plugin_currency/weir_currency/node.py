@@ -78,6 +78,15 @@ KIND = define(
     run=run,
     rules=rules,
     outputs=(OUT, ERROR),
+    output={
+        "type": "object",
+        "properties": {
+            "amount": {"type": "number", "description": "In the target currency."},
+            "currency": {"type": "string", "description": "The target's code."},
+            "rate": {"type": "number", "description": "What one unit of the source costs in it."},
+        },
+        "additionalProperties": False,
+    },
     documentation="""
 The output is `{amount, currency, rate}`, the amount rounded to two places. The rates are those of the European Central
 Bank, of the last working day. `NO_RATE` is a currency that the Bank has no rate for.
