@@ -136,7 +136,8 @@ def _request(row: Row) -> PublishRequest:
 
 
 def _signature(row: Row) -> ApprovalSignature | None:
-    if row.signed_by is None or row.signed_at is None or row.signature_meaning is None or row.signature is None:
+    # The table keeps that all of them are there or none.
+    if row.signed_by is None or row.signed_at is None:
         return None
     return ApprovalSignature(
         by=UserId(row.signed_by),

@@ -1,7 +1,7 @@
 """What the rest of Weir needs to know of a node kind; the kinds themselves are files in `jobs.nodes`."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, Protocol, TypeAlias
 
@@ -13,10 +13,9 @@ PASSED: Final = "x-input"
 INPUT: Final[JSONObject] = {PASSED: True}
 """In place of the schema of an output: it is the node's input."""
 Output: TypeAlias = JSONObject | Callable[[JSONObject], JSONObject]
-"""The JSON Schema of what a node gives, INPUT, or where it depends on the config as written, how it follows from it.
+"""The JSON Schema of what a node gives, INPUT, or how one of them follows from its config as written.
 
-`{}` says nothing. What a schema says counts: an expression that reads other members than a closed object has is told
-to be wrong.
+Expressions are judged by it: what it leaves out of a closed object is told never to be there.
 """
 
 
@@ -43,8 +42,8 @@ class NodeKind:
     `effects`: whether a run may be seen outside the execution. `entry`: an execution begins here.
     `result`: its output is the execution's output. `merges`: its `config.mode` and `config.n` are its join.
     `forks`: its `config.errorHandling` and `config.timeout` are about what it begins. `body`: its `config.body` is a
-    graph that it runs. `output`: what leaves it by any handle but `error`. `package`: the package and version a
-    plug-in's kind comes from, None for one of Weir's own.
+    graph that it runs. `output`: what leaves it by any handle but `error`, None: anything. `package`: the package and
+    version a plug-in's kind comes from, None for one of Weir's own.
     """
 
     name: str
@@ -62,12 +61,12 @@ class NodeKind:
     merges: bool = False
     forks: bool = False
     body: bool = False
-    output: Output = field(default_factory=dict[str, JSON])
+    output: Output | None = None
     package: str | None = None
 
     def output_of(self, config: JSONObject) -> JSONObject:
-        """The schema of what a node with this config gives, INPUT when that is its input."""
-        return self.output(config) if callable(self.output) else self.output
+        """The schema of what a node with this config gives, INPUT when that is its input, `{}` when nobody knows."""
+        return self.output(config) if callable(self.output) else self.output or {}
 
 
 class NodeCatalog(Protocol):

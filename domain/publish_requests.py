@@ -31,7 +31,7 @@ class SignatureMeaning(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApprovalSignature:
-    """Who proved by their password that the approval is theirs; `hash` as `domain.publish_requests_sign` computes it."""
+    """Who proved by their password that the approval is theirs; `hash` is that of `publish_requests_sign`."""
 
     by: UserId
     at: datetime

@@ -99,7 +99,7 @@ class PublishingMutation:
 
     @strawberry.mutation(graphql_type=WorkflowSetPublishRulePayload, description="null: as the tenant.")
     async def workflow_set_publish_rule(
-        self, info: Info, id: strawberry.ID, needs_approval: bool | None, signature: bool | None = None
+        self, info: Info, id: strawberry.ID, needs_approval: bool | None = None, signature: bool | None = None
     ) -> Answer[PublishRule]:
         async def work() -> PublishRule:
             of = WorkflowId(decode("workflow", id))

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import strawberry
 
-from domain import tasks as domain_tasks
 from domain import signatures, tasks_sign
+from domain import tasks as domain_tasks
 from domain.executions import Execution
 from domain.ids import ExecutionId, TaskId, decode, encode
 from domain.paging import Place

@@ -3,7 +3,7 @@
 from tortoise import fields, migrations
 from tortoise.migrations.operations import AddField, RunSQL
 
-# A signature is whole or absent, and of an approval: who signed at another moment than they decided signed something else.
+# A signature is whole or absent, and of an approval; the moment of the signature is that of the decision.
 SIGNED = RunSQL(
     """
     ALTER TABLE publish_request ADD CONSTRAINT publish_request_signed CHECK (
@@ -21,7 +21,7 @@ class Migration(migrations.Migration):
         AddField(model_name="PublishRule", name="signature", field=fields.BooleanField(null=True)),
         AddField(model_name="PublishRequest", name="signed_by", field=fields.UUIDField(null=True)),
         AddField(model_name="PublishRequest", name="signed_at", field=fields.DatetimeField(null=True)),
-        AddField(model_name="PublishRequest", name="signature_meaning", field=fields.CharField(max_length=16, null=True)),
+        AddField(model_name="PublishRequest", name="signature_meaning", field=fields.TextField(null=True)),
         AddField(model_name="PublishRequest", name="signature", field=fields.TextField(null=True)),
         SIGNED,
     ]

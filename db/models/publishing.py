@@ -43,7 +43,7 @@ class PublishRequest(Model):
     version_id = fields.UUIDField(null=True)
     signed_by = fields.UUIDField(null=True)
     signed_at = fields.DatetimeField(null=True)
-    signature_meaning = fields.CharField(max_length=16, null=True)
+    signature_meaning = fields.TextField(null=True)
     signature = fields.TextField(null=True)
 
     class Meta(Model.Meta):

@@ -62,18 +62,19 @@ class Outputs:
 
     def _made(self, node: Node) -> Shape | None:
         """What the node makes; None when it gives what it was given."""
-        if node.each is None and node.disabled:
+        if node.disabled and node.each is None:
             return None
         kind = self._kinds.get(node.kind)
         if kind is None:
             return ANY
-        output = kind.output_of(node.config) if node.each is None else {}
+        past_failures = node.on_error is OnError.CONTINUE  # comes what the node was given
+        if node.each is not None:
+            return ANY if past_failures else LIST
+        output = kind.output_of(node.config)
         if PASSED in output:
             return None
-        if node.on_error is OnError.CONTINUE:
-            return ANY  # past a failure comes what the node was given
-        if node.each is not None:
-            return LIST
+        if past_failures:
+            return ANY
         return self.trigger if kind.entry else self._shape(kind, output)
 
     def _shape(self, kind: NodeKind, output: JSONObject) -> Shape:

@@ -270,7 +270,7 @@ def define(
         merges=merges,
         forks=forks,
         body=body,
-        output=output if output is not None else {},
+        output=output,
     )
     return DefinedKind(
         kind=kind,

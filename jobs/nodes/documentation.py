@@ -89,7 +89,7 @@ def _name(branch: JSONObject) -> str:
         case {"x-expression": mark}:
             return str({"template": "any value"}.get(str(mark), mark))
         case {"x-connection": types}:
-            return f"connection ({', '.join(map(str, as_list(types))) or 'any type'})"
+            return f"connection ({', '.join(f'`{each}`' for each in as_list(types)) or 'any type'})"
         case {"enum": values}:
             return ", ".join(f"`{value}`" for value in as_list(values))
         case {"type": "array"}:

@@ -56,17 +56,14 @@ class Compiled:
             raise PydanticCustomError(EXPRESSION_ERROR, "{reason}", {"reason": error.message}) from None
 
 
-@dataclass(frozen=True, slots=True, init=False)
 class ConnectionOf:
-    """Marks a text as the name of a connection of one of these `types`; of any type when there are none."""
-
-    types: tuple[str, ...]
+    """Marks a text as the name of a connection of one of these types; of any type when there are none."""
 
     def __init__(self, *types: str) -> None:
-        object.__setattr__(self, "types", types)
+        self._types = types
 
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
-        return {**handler(schema), CONNECTION: list(self.types)}
+        return {**handler(schema), CONNECTION: list(self._types)}
 
 
 ConditionField: TypeAlias = Annotated[Condition, Compiled("condition")]

@@ -29,11 +29,21 @@ PUBLISH = f"""mutation ($id: ID!, $note: String) {{ workflowPublish(id: $id, not
 APPROVE = f"""mutation ($id: ID!, $comment: String) {{ workflowPublishApprove(id: $id, comment: $comment) {{
   workflow {{ status authors activeVersion {{ number }} }}
   version {{ number note publishedBy approvedBy contentHash }} {REQUEST} {ERRORS} }} }}"""
+SIGNED = "signature { signedBy signedAt meaning hash algorithm } signatureHolds"
+SIGN = f"""mutation ($id: ID!, $password: String!) {{ workflowPublishApprove(
+  id: $id, comment: "fine", signature: {{password: $password}}) {{
+    version {{ number approvedBy }} request {{ status decidedBy decidedAt contentHash {SIGNED} }} {ERRORS} }} }}"""
 DECLINE = f"""mutation ($id: ID!, $comment: String) {{ workflowPublishDecline(id: $id, comment: $comment) {{
   {REQUEST} {ERRORS} }} }}"""
 WITHDRAW = f"mutation ($id: ID!) {{ workflowPublishWithdraw(id: $id) {{ {REQUEST} {ERRORS} }} }}"
 RULE = f"""mutation ($id: ID!, $needs: Boolean) {{ workflowSetPublishRule(id: $id, needsApproval: $needs) {{
   rule {{ needsApproval workflow tenant }} {ERRORS} }} }}"""
+SIGNED_RULE = f"""mutation ($id: ID!, $needs: Boolean, $signature: Boolean) {{
+  workflowSetPublishRule(id: $id, needsApproval: $needs, signature: $signature) {{
+    rule {{ needsApproval signature workflowSignature tenantSignature }} {ERRORS} }} }}"""
+SIGNED_TENANT_RULE = f"""mutation ($needs: Boolean!, $signature: Boolean!) {{
+  tenantSetPublishRule(needsApproval: $needs, signature: $signature) {{
+    rule {{ needsApproval signature workflowSignature tenantSignature }} {ERRORS} }} }}"""
 TENANT_RULE = f"""mutation ($needs: Boolean!) {{ tenantSetPublishRule(needsApproval: $needs) {{
   rule {{ needsApproval workflow tenant }} {ERRORS} }} }}"""
 

@@ -77,6 +77,6 @@ def asked_at(place: Place, ids: Mapping[str, str], there: str) -> Question:
 
 
 def given(ids: Mapping[str, str]) -> Mapping[str, object]:
-    """Values by coordinate; where any id may stand, a workflow's."""
-    known = {coordinate: ids[prefix] for coordinate, prefix in PREFIX.items()} | dict.fromkeys(ANY, ids["workflow"])
+    """Values by coordinate; where any id may stand, a tenant's."""
+    known = {coordinate: ids[prefix] for coordinate, prefix in PREFIX.items()} | dict.fromkeys(ANY, ids["tenant"])
     return {**known, **OTHERS}

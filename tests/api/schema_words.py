@@ -1,30 +1,27 @@
 """What the schema lets callers ask, and questions made of it: changes when the way questions are made does."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from graphql import (
-    GraphQLArgument,
-    GraphQLEnumType,
-    GraphQLField,
-    GraphQLInputField,
-    GraphQLInputObjectType,
-    GraphQLInputType,
-    GraphQLList,
-    GraphQLNonNull,
-    GraphQLObjectType,
-    GraphQLOutputType,
-    GraphQLScalarType,
-    Undefined,
-    build_schema,
-    get_named_type,
-    is_leaf_type,
-    is_required_argument,
+    EnumTypeDefinitionNode,
+    FieldDefinitionNode,
+    InputObjectTypeDefinitionNode,
+    InputValueDefinitionNode,
+    ListTypeNode,
+    NamedTypeNode,
+    NonNullTypeNode,
+    ObjectTypeDefinitionNode,
+    TypeDefinitionNode,
+    TypeNode,
+    parse,
+    print_ast,
 )
 
 from schema.root import sdl
 
-_SCHEMA = build_schema(sdl())
+_TYPES = {each.name.value: each for each in parse(sdl()).definitions if isinstance(each, TypeDefinitionNode)}
+_COMPOSITE = ("object_type_definition", "interface_type_definition", "union_type_definition")
 _ERRORS = "errors { __typename message code path remedy }"
 _EXAMPLES: Mapping[str, object] = {
     "String": "text",
@@ -56,22 +53,32 @@ class Place:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
     text: str
-    variables: Mapping[str, object] = field(default_factory=dict[str, object])
+    variables: Mapping[str, object]
 
 
-def fields(operation: str) -> Mapping[str, GraphQLField]:
-    """Of "Query", "Mutation" or "Subscription"."""
-    root = _SCHEMA.get_type(operation)
-    assert isinstance(root, GraphQLObjectType)
-    return root.fields
+def fields(kind: str) -> Mapping[str, FieldDefinitionNode]:
+    """Of a type: "Query", "Workflow"."""
+    found = _TYPES[kind]
+    assert isinstance(found, ObjectTypeDefinitionNode)
+    return {each.name.value: each for each in found.fields or ()}
+
+
+def nodes() -> Mapping[str, Mapping[str, str]]:
+    """The types that have ids: their fields that can be asked without arguments and have fields of their own.
+
+    With the name of each such field's type.
+    """
+    found = [each for each in _TYPES.values() if isinstance(each, ObjectTypeDefinitionNode)]
+    with_ids = [each.name.value for each in found if "Node" in {of.name.value for of in each.interfaces or ()}]
+    return {name: dict(_parts(name)) for name in with_ids}
 
 
 def places(operation: str) -> Iterator[Place]:
     """Every place where a field of the operation takes an id, in nested inputs too."""
     for name, each in fields(operation).items():
-        for argument, taken in each.args.items():
-            coordinate = f"{operation}.{name}({argument}:)"
-            for path, found in _ids(taken.type, coordinate, (argument,), ()):
+        for argument in each.arguments or ():
+            taken = argument.name.value
+            for path, found in _ids(argument.type, f"{operation}.{name}({taken}:)", (taken,), ()):
                 yield Place(operation=operation, field=name, path=path, coordinate=found)
 
 
@@ -82,76 +89,106 @@ def question(operation: str, name: str, given: Mapping[str, object], place: Plac
     """
     asked = fields(operation)[name]
     through = place.path if place is not None else ()
-    variables = _arguments(asked.args, lambda argument: f"{operation}.{name}({argument}:)", given, through)
-    declared = ", ".join(f"${each}: {asked.args[each].type}" for each in variables)
-    passed = ", ".join(f"{each}: ${each}" for each in variables)
-    whole = f"it: {name}{f'({passed})' if passed else ''} {_selection(asked.type)}"
-    return Question(
-        text=f"{operation.lower()} {f'({declared})' if declared else ''} {{ {whole} }}", variables=variables
-    )
+    variables = _arguments(asked.arguments or (), lambda taken: f"{operation}.{name}({taken}:)", given, through)
+    types = {each.name.value: print_ast(each.type) for each in asked.arguments or ()}
+    declared = f"({', '.join(f'${each}: {types[each]}' for each in variables)})" if variables else ""
+    passed = f"({', '.join(f'{each}: ${each}' for each in variables)})" if variables else ""
+    text = f"{operation.lower()} {declared} {{ it: {name}{passed} {_selection(asked.type)} }}"
+    return Question(text=text, variables=variables)
 
 
-def _ids(kind: GraphQLInputType, coordinate: str, path: Path, within: Sequence[str]) -> Iterator[tuple[Path, str]]:
+def _name(kind: TypeNode) -> str:
+    """Of the type without its lists and exclamation marks."""
     match kind:
-        case GraphQLNonNull():
-            yield from _ids(kind.of_type, coordinate, path, within)
-        case GraphQLList():
-            yield from _ids(kind.of_type, coordinate, (*path, 0), within)
-        case GraphQLInputObjectType() if kind.name not in within:
-            for name, each in kind.fields.items():
-                yield from _ids(each.type, f"{kind.name}.{name}", (*path, name), (*within, kind.name))
-        case GraphQLScalarType(name="ID"):
+        case NamedTypeNode():
+            return kind.name.value
+        case ListTypeNode() | NonNullTypeNode():
+            return _name(kind.type)
+        case _:
+            raise TypeError(kind)
+
+
+def _ids(kind: TypeNode, coordinate: str, path: Path, within: Sequence[str]) -> Iterator[tuple[Path, str]]:
+    match kind:
+        case NonNullTypeNode():
+            yield from _ids(kind.type, coordinate, path, within)
+        case ListTypeNode():
+            yield from _ids(kind.type, coordinate, (*path, 0), within)
+        case _ if _name(kind) == "ID":
             yield path, coordinate
         case _:
-            pass
+            found = _TYPES.get(_name(kind))
+            if isinstance(found, InputObjectTypeDefinitionNode) and _name(kind) not in within:
+                for each in found.fields or ():
+                    name = each.name.value
+                    yield from _ids(each.type, f"{_name(kind)}.{name}", (*path, name), (*within, _name(kind)))
 
 
 def _arguments(
-    taken: Mapping[str, GraphQLArgument] | Mapping[str, GraphQLInputField],
+    taken: Sequence[InputValueDefinitionNode],
     coordinate: Callable[[str], str],
     given: Mapping[str, object],
     through: Path,
 ) -> dict[str, object]:
     """The values of those that are required, given, or on the way to a place."""
     values: dict[str, object] = {}
-    for name, each in taken.items():
+    for each in taken:
+        name = each.name.value
         there = coordinate(name)
         on_the_way = through[:1] == (name,)
-        required = isinstance(each.type, GraphQLNonNull) and each.default_value is Undefined
-        if on_the_way or required or (there in given and get_named_type(each.type).name != "ID"):
+        if on_the_way or _required(each) or (there in given and _name(each.type) != "ID"):
             values[name] = _value(each.type, there, given, through[1:] if on_the_way else ())
     return values
 
 
-def _value(kind: GraphQLInputType, coordinate: str, given: Mapping[str, object], through: Path) -> object:
+def _value(kind: TypeNode, coordinate: str, given: Mapping[str, object], through: Path) -> object:
     match kind:
-        case GraphQLNonNull():
-            return _value(kind.of_type, coordinate, given, through)
-        case GraphQLList():
-            return [_value(kind.of_type, coordinate, given, through[1:])]
+        case NonNullTypeNode():
+            return _value(kind.type, coordinate, given, through)
+        case ListTypeNode():
+            return [_value(kind.type, coordinate, given, through[1:])]
         case _ if coordinate in given and not through:
             return given[coordinate]
-        case GraphQLInputObjectType():
-            return _arguments(kind.fields, lambda name: f"{kind.name}.{name}", given, through)
-        case GraphQLEnumType():
-            return next(iter(kind.values))
         case _:
-            return _EXAMPLES[get_named_type(kind).name]
+            name = _name(kind)
+    match _TYPES.get(name):
+        case InputObjectTypeDefinitionNode() as found:
+            return _arguments(found.fields or (), lambda taken: f"{name}.{taken}", given, through)
+        case EnumTypeDefinitionNode() as found:
+            return next(iter(found.values or ())).name.value
+        case _:
+            return _EXAMPLES[name]
 
 
-def _selection(kind: GraphQLOutputType) -> str:
+def _required(taken: InputValueDefinitionNode) -> bool:
+    return isinstance(taken.type, NonNullTypeNode) and taken.default_value is None
+
+
+def _askable(kind: str) -> Iterator[tuple[str, str]]:
+    """The fields that need no arguments, with the names of their types."""
+    for name, each in fields(kind).items():
+        if not any(_required(taken) for taken in each.arguments or ()):
+            yield name, _name(each.type)
+
+
+def _composite(kind: str) -> bool:
+    found = _TYPES.get(kind)
+    return found is not None and found.kind in _COMPOSITE
+
+
+def _parts(kind: str) -> Iterator[tuple[str, str]]:
+    return ((name, seen) for name, seen in _askable(kind) if _composite(seen))
+
+
+def _selection(kind: TypeNode) -> str:
     """All that is told without arguments; of what has fields of its own, that it is there."""
-    named = get_named_type(kind)
-    if not isinstance(named, GraphQLObjectType):
-        return "" if is_leaf_type(named) else "{ __typename }"
-    return f"{{ {' '.join(_part(name, each) for name, each in named.fields.items() if not _needs(each))} }}"
+    name = _name(kind)
+    if not isinstance(_TYPES.get(name), ObjectTypeDefinitionNode):
+        return "{ __typename }" if _composite(name) else ""
+    return f"{{ {' '.join(_part(field, seen) for field, seen in _askable(name))} }}"
 
 
-def _part(name: str, each: GraphQLField) -> str:
-    if name == "errors" and get_named_type(each.type).name == "UserError":
+def _part(name: str, kind: str) -> str:
+    if kind == "UserError":
         return _ERRORS
-    return name if is_leaf_type(get_named_type(each.type)) else f"{name} {{ __typename }}"
-
-
-def _needs(each: GraphQLField) -> bool:
-    return any(is_required_argument(argument) for argument in each.args.values())
+    return f"{name} {{ __typename }}" if _composite(kind) else name

@@ -16,7 +16,8 @@ from domain.ids import PREFIXES
 from domain.tenancy import Tenant
 from tests.api.application import Application, Caller, new_caller
 from tests.api.id_places import asked_with
-from tests.api.schema_words import Question, fields
+from tests.api.schema_words import Question, fields, nodes
+from tests.api.test_subscriptions import refusal
 from tests.api.whole_world import World, missing, new_world, rows
 
 EVERYBODY = frozenset(Role)
@@ -45,6 +46,12 @@ HOLDERS: Mapping[Permission, frozenset[Role]] = {
     Permission.TENANT_MANAGE: frozenset({Role.ADMIN}),
 }
 """The roles that hold a permission."""
+
+
+def prefix_of(kind: str) -> str:
+    """Of the ids of a type that has ids."""
+    return kind.lower().removeprefix("workflow") or "workflow"
+
 
 QUERIES: Mapping[tuple[Permission, ...], str] = {
     (): "node nodes viewer",
@@ -95,10 +102,33 @@ NODES: Mapping[Permission | None, str] = {
     Permission.FILE_READ: "file",
 }
 """What `node` asks of who wants an object, by its prefix."""
+PARTS: Mapping[Permission | None, str] = {
+    None: "Graph WorkflowSettings Pin ExpectedOutput User PublishSignature",
+    Permission.WORKFLOW_READ: """
+        Workflow WorkflowVersion WorkflowVersionConnection WorkflowBranchConnection WorkflowDiff MergeConflict
+        PublishRule PublishRequest Deployment PromotionConnection Split SplitConnection TestCaseConnection""",
+    Permission.EXECUTION_READ: """
+        Execution ExecutionConnection ExecutionTree ExecutionTest ExecutionEventConnection Step StepConnection
+        LogConnection InterventionConnection QueuePlace DeadLetter WorkflowStatistics SplitSide TestCaseResult
+        LoadRunConnection LoadReport""",
+    Permission.TRIGGER_READ: "Trigger",
+    Permission.TASK_READ: "TaskConnection TaskEntryConnection TaskSignature",
+    Permission.STREAM_READ: "StreamMessageConnection",
+}
+"""What is asked of who wants to see something through an object, by the type of what is seen."""
 NO_NODES = frozenset({"apikey", "worker"})
 """Prefixes of what is no node."""
 
 OPERATIONS = {"Query": QUERIES, "Mutation": MUTATIONS, "Subscription": SUBSCRIPTIONS}
+_READ = {each: needed for needed, names in NODES.items() for each in names.split()}
+_SEEN = {each: needed for needed, names in PARTS.items() for each in names.split()}
+SEEN_THROUGH = [
+    pytest.param(kind, field, _READ[prefix_of(kind)], id=f"{kind}.{field}")
+    for kind, parts in nodes().items()
+    for field, seen in parts.items()
+    if _SEEN.get(seen) not in (None, _READ[prefix_of(kind)])
+]
+"""Fields that show what takes another permission than the object they are of."""
 ASKED = [
     pytest.param(operation, name, needed, id=name)
     for operation, table in (("Query", QUERIES), ("Mutation", MUTATIONS))
@@ -145,12 +175,13 @@ async def refuses(caller: Caller, asked: Question) -> bool:
 def test_who_may_has_been_decided_for_every_operation(operation: str) -> None:
     decided = Counter(name for names in OPERATIONS[operation].values() for name in names.split())
 
-    assert decided == Counter(fields(operation))
+    assert decided == Counter(list(fields(operation)))
 
 
 def test_who_may_has_been_decided_for_every_permission_and_every_kind_of_object() -> None:
     assert set(HOLDERS) == set(Permission)
-    assert Counter(each for names in NODES.values() for each in names.split()) == Counter(set(PREFIXES) - NO_NODES)
+    assert _READ.keys() == set(PREFIXES) - NO_NODES == {prefix_of(kind) for kind in nodes()}
+    assert _SEEN.keys() == {seen for parts in nodes().values() for seen in parts.values()}
 
 
 @pytest.mark.parametrize(("operation", "name", "needed"), ASKED)
@@ -193,3 +224,65 @@ async def test_an_operation_asks_for_its_permissions_and_for_no_other(
     assert all(refused)
     assert {**after, "api_key": ""} == {**before, "api_key": ""}
     assert not await refuses(enough, asked_with(operation, name, of(world.ids)))
+
+
+@pytest.mark.parametrize("operation", ["executionEvents", "executions", "tasks"])
+async def test_a_subscription_is_refused_to_who_may_not_read_what_it_shows(
+    api: Application, engine_pool: EnginePool, http: httpx.AsyncClient, world: World, operation: str
+) -> None:
+    (needed,) = next(each for each, names in SUBSCRIPTIONS.items() if operation in names.split())
+    caller = await holding(engine_pool, http, world.tenant, *but(needed))
+    asked = asked_with("Subscription", operation, world.ids)
+
+    assert (await refusal(api, caller, asked.text, **asked.variables))["code"] == "FORBIDDEN"
+
+
+@pytest.mark.parametrize(
+    ("prefix", "needed"), [(prefix, needed) for needed, names in NODES.items() for prefix in names.split()]
+)
+async def test_an_object_is_shown_by_its_id_to_who_may_read_such_objects(
+    engine_pool: EnginePool, http: httpx.AsyncClient, world: World, prefix: str, needed: Permission | None
+) -> None:
+    text = "query ($id: ID!) { it: node(id: $id) { id } nodes(ids: [$id]) { id } }"
+    asked = Question(text=text, variables={"id": world.ids[prefix]})
+    shown = {"it": {"id": world.ids[prefix]}, "nodes": [{"id": world.ids[prefix]}]}
+
+    assert await world.person.data(text, id=world.ids[prefix]) == shown
+    if needed is not None:
+        enough = await holding(engine_pool, http, world.tenant, needed)
+        lacking = await holding(engine_pool, http, world.tenant, *but(needed))
+        assert await enough.data(text, id=world.ids[prefix]) == shown
+        assert await refuses(lacking, asked)
+        assert (await lacking.ask(text, id=world.ids[prefix]))["data"] == {"it": None, "nodes": [None]}
+
+
+@pytest.mark.parametrize(("kind", "field", "held"), SEEN_THROUGH)
+async def test_what_takes_another_permission_is_not_seen_through_an_object(
+    engine_pool: EnginePool, http: httpx.AsyncClient, world: World, kind: str, field: str, held: Permission
+) -> None:
+    text = f"query ($id: ID!) {{ it: node(id: $id) {{ ... on {kind} {{ seen: {field} {{ __typename }} }} }} }}"
+    caller = await holding(engine_pool, http, world.tenant, held)
+
+    await world.person.data(text, id=world.ids[prefix_of(kind)])
+    answer = await caller.ask(text, id=world.ids[prefix_of(kind)])
+
+    assert answer["data"]["it"] in (None, {"seen": None})
+
+
+@pytest.mark.parametrize("role", list(Role))
+async def test_the_schema_is_shown_to_the_roles_that_may_read_it(callers: Mapping[Role, Caller], role: Role) -> None:
+    answer = await callers[role].ask("{ __schema { queryType { name } } }")
+
+    codes = [error["extensions"]["code"] for error in answer.get("errors", ())]
+    assert codes == ([] if role in HOLDERS[Permission.SCHEMA_INTROSPECT] else ["INTROSPECTION_DENIED"])
+
+
+async def test_scopes_narrow_what_the_role_allows_and_never_widen_it(
+    engine_pool: EnginePool, http: httpx.AsyncClient, world: World
+) -> None:
+    scopes = (Permission.WORKFLOW_READ, Permission.WORKFLOW_WRITE)
+    narrowed = await new_caller(engine_pool, http, world.tenant, Role.VIEWER, scopes=scopes)
+
+    answer: Any = await narrowed.data("{ viewer { permissions } }")
+
+    assert answer == {"viewer": {"permissions": ["workflow:read"]}}

@@ -22,8 +22,9 @@ from domain.graphs import Definition, Graph, Node
 from domain.ids import ConnectionId, TenantId, encode
 from domain.json import JSON
 from domain.paging import Page
-from jobs.nodes.catalog import CATALOG
+from jobs.nodes.catalog import CATALOG, Catalog
 from tests.databases import make_tenant
+from tests.unit.plugin_kinds import BOOK
 
 pytestmark = pytest.mark.usefixtures("app_db")
 
@@ -374,6 +375,23 @@ async def test_a_workflow_is_warned_of_connections_that_its_nodes_cannot_use_or_
     assert [(finding.node_id, finding.code, finding.message) for finding in found] == [
         ("b", "WRONG_CONNECTION_TYPE", "The connection 'Database' is of type postgresql, which email nodes cannot use"),
         ("c", "TLS_NOT_VERIFIED", "The connection 'Open' does not check the certificate of the other side"),
+    ]
+
+
+async def test_the_connections_that_a_plugin_s_fields_name_are_judged_by_what_these_take(tenant: TenantId) -> None:
+    with tenant_scope(tenant):
+        store = ServiceConnections(tenant, KEYS)
+        await store.insert(connection("Mail"), {})
+        await store.insert(connection("Books", "postgresql"), {})
+        nodes = (
+            Node(id="a", kind="book", config={"ledger": "Books", "connection": "Mail"}),
+            Node(id="b", kind="book", config={"ledger": "Mail", "connection": "None"}),
+        )
+        found = await connections_used.findings(Definition(graph=Graph(nodes=nodes)), Catalog([BOOK]), store)
+
+    assert [(finding.node_id, finding.code, finding.path, finding.remedy) for finding in found] == [
+        ("b", "WRONG_CONNECTION_TYPE", ("config", "ledger"), "Name a connection of type postgresql."),
+        ("b", "NO_CONNECTION", ("config", "connection"), "Make it before the workflow runs, or name another one."),
     ]
 
 

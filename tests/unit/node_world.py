@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from uuid import UUID
 
-from domain.engine.outcomes import Cause, Outcome
+from domain.engine.outcomes import Cause, Completed, Outcome
 from domain.expressions import Scope, compile_value
 from domain.graphs import Node
 from domain.ids import ExecutionId, TenantId
 from domain.json import JSON, JSONObject, as_object
+from domain.nodes import PASSED
+from domain.validation.inputs import check_input
 from jobs.nodes import CATALOG
 from jobs.nodes.base import StepContext
 from jobs.outgoing import Outgoing
@@ -39,11 +41,11 @@ class NodeWorld:
     ) -> Outcome:
         """One attempt of a node of this kind; `scope` holds names beside `input`."""
         context = await self._context(kind, config or {}, {"input": input, **scope})
-        return await CATALOG.behaviour(kind).run(context)
+        return as_declared(await CATALOG.behaviour(kind).run(context), context)
 
     async def resume(self, kind: str, config: JSONObject, cause: Cause, *, input: JSON = None) -> Outcome:
         context = await self._context(kind, config, {"input": input})
-        return await CATALOG.behaviour(kind).resume(context, cause)
+        return as_declared(await CATALOG.behaviour(kind).resume(context, cause), context)
 
     async def _context(self, kind: str, config: JSONObject, scope: Scope) -> StepContext:
         raw = CATALOG.behaviour(kind).raw_fields
@@ -64,6 +66,17 @@ class NodeWorld:
             services=services,
             timeout=self.timeout,
         )
+
+
+def as_declared(outcome: Outcome, step: StepContext) -> Outcome:
+    """The outcome, whose output is what the kind says it gives: every test of a kind is one of that too."""
+    if isinstance(outcome, Completed):
+        declared = CATALOG.kinds()[step.node.kind].output_of(step.node.config)
+        if PASSED in declared:
+            assert outcome.output == step.input
+        else:
+            assert check_input(declared, outcome.output) == []
+    return outcome
 
 
 @asynccontextmanager

@@ -16,7 +16,7 @@ from domain.validation.inputs import check_input
 from jobs.nodes import CATALOG
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
-DOCUMENTS = sorted(EXAMPLES.glob("*.yaml"))
+DOCUMENTS = sorted(path for path in EXAMPLES.glob("*.yaml") if not path.name.endswith(".tests.yaml"))
 
 
 def read(path: Path) -> Document:

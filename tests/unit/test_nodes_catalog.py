@@ -1,14 +1,17 @@
 """The catalog: every kind is found, describes itself truly, and its examples validate."""
 
+from itertools import chain
 from pathlib import Path
 
 import pytest
 
+from domain.connection_types import TYPES
 from domain.errors import Severity
 from domain.graphs import Definition, Edge, Graph, Node, OnError
 from domain.json import JSONObject
 from domain.nodes import NodeKind
 from domain.validation import validate
+from domain.validation.fields import connection_fields
 from domain.validation.inputs import check_input
 from domain.validation.json_schemas import schema_findings
 from jobs.nodes import CATALOG
@@ -38,6 +41,7 @@ def test_every_kind_describes_itself(kind: NodeKind) -> None:
     assert len(kind.documentation) > 80
     assert kind.examples
     assert list(schema_findings(kind.config_schema)) == []
+    assert set(chain.from_iterable(connection_fields(kind.config_schema).values())) <= set(TYPES)
 
 
 @pytest.mark.parametrize(("kind", "config"), EXAMPLES)
@@ -60,6 +64,25 @@ def test_every_example_validates_in_a_workflow(kind: NodeKind, config: JSONObjec
 @pytest.mark.parametrize(("kind", "config"), EXAMPLES)
 def test_every_example_fits_the_config_schema_that_editors_use(kind: NodeKind, config: JSONObject) -> None:
     assert check_input(kind.config_schema, config) == []
+
+
+@pytest.mark.parametrize(("kind", "config"), EXAMPLES)
+def test_what_an_example_gives_is_said_in_a_json_schema(kind: NodeKind, config: JSONObject) -> None:
+    assert list(schema_findings(kind.output_of(config))) == []
+    assert list(schema_findings(kind.output_of({}))) == []
+
+
+def test_a_kind_says_which_types_of_connections_it_takes() -> None:
+    fields = {name: connection_fields(kind.config_schema) for name, kind in CATALOG.kinds().items()}
+
+    assert {name: types for name, types in fields.items() if types} == {
+        "ai": {"connection": ("openai",)},
+        "connector": {"connection": ()},
+        "database": {"connection": ("postgresql", "mysql", "sqlite")},
+        "email": {"connection": ("smtp",)},
+        "http": {"connection": ("http", "openai")},
+        "webhook": {"connection": ("http", "openai")},
+    }
 
 
 def test_the_config_schema_takes_a_template_for_a_number_and_still_refuses_other_text() -> None:

@@ -10,9 +10,14 @@ from pathlib import Path
 
 import pytest
 
+from domain.graphs import Definition, Edge, Graph, Node
+from domain.json import JSONObject
+from domain.validation import validate
 from jobs.nodes import CATALOG
 from jobs.nodes.catalog import Catalog
 from jobs.plugins import GROUP, BrokenPlugin, Plugins, load
+from tests.unit.plugin_kinds import BOOK
+from weir_kit import Completed, run_node
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "examples" / "plugin_currency"
@@ -29,6 +34,32 @@ def test_a_kind_is_loaded_and_says_where_it_comes_from() -> None:
 
     assert [(kind.kind.name, kind.kind.package) for kind in plugins.kinds] == [("nothing", "an unknown package")]
     assert plugins.broken == ()
+
+
+def test_what_is_read_of_a_plugin_s_output_is_checked() -> None:
+    own = [CATALOG.behaviour("trigger"), CATALOG.behaviour("log")]
+    catalog = Catalog(own, lambda taken: loaded(("book", f"{KINDS}:BOOK"), taken=tuple(taken)))
+    nodes = (
+        Node(id="start", kind="trigger"),
+        Node(id="pay", kind="book", config={"ledger": "books"}),
+        Node(id="say", kind="log", config={"message": "{{ input.ledger }} {{ steps.pay.output.legder }}"}),
+    )
+    edges = (Edge(source="start", target="pay"), Edge(source="pay", target="say"))
+
+    findings = validate(Definition(graph=Graph(nodes=nodes, edges=edges)), catalog)
+
+    assert [(finding.code, finding.node_id, finding.remedy) for finding in findings] == [
+        ("UNKNOWN_FIELD", "say", "Did you mean 'ledger'?")
+    ]
+
+
+async def test_an_environment_s_connections_stand_for_all_that_a_plugin_s_config_names() -> None:
+    trigger: JSONObject = {"environment": "staging", "connections": {"books": "test books", "mail": "test mail"}}
+    config: JSONObject = {"ledger": "books", "connection": "mail"}
+
+    outcome = await run_node(BOOK, config, scope={"execution": {"trigger": trigger}})
+
+    assert outcome == Completed(output={"ledger": "test books", "told": "test mail"})
 
 
 @pytest.mark.parametrize(
