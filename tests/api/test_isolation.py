@@ -150,3 +150,14 @@ async def test_what_is_named_is_the_tenants_own(
 
     assert about_theirs == about_nothing
     assert [await rows(api.pool, world.tenant) for world in (ours, theirs)] == before
+
+
+@pytest.mark.parametrize("place", [*QUERIED, *MUTATED], ids=str)
+async def test_what_is_no_id_of_the_right_kind_is_refused(api: Application, ours: World, place: Place) -> None:
+    before = await rows(api.pool, ours.tenant)
+    wrong = ["", "\x00", "1", f"{PREFIX[place.coordinate]}_{'z' * 26}", missing("worker")]
+
+    answers = [await answer(ours.person, asked_at(place, ours.ids, each), "…") for each in wrong]
+
+    assert [codes(body) for body in answers] == [["INVALID_ID"]] * len(wrong)
+    assert await rows(api.pool, ours.tenant) == before

@@ -267,6 +267,11 @@ class EngineRoom:
             self.pool, "SELECT owner IS NULL AND status = $2 FROM execution WHERE id = $1", execution, status.value
         )
 
+    async def lose(self, *executions: ExecutionId) -> None:
+        """Whoever owns these has lost them: anybody may claim them."""
+        lost = "UPDATE execution SET owner = NULL, wants_owner = true, epoch = epoch + 1 WHERE id = ANY ($1::uuid[])"
+        await self.pool.execute(lost, list(executions))
+
     async def clock_passes(self, moment: str) -> None:
         """Return once this moment, in ISO 8601, is over."""
         await until(self.pool, "SELECT clock_timestamp() > $1::timestamptz", datetime.fromisoformat(moment))

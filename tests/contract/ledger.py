@@ -63,6 +63,7 @@ async def take_over(pool: EnginePool, ids: Sequence[ExecutionId], epoch: int) ->
 async def nobody_waits(pool: EnginePool) -> None:
     """Nothing that earlier tests left is claimable or owned."""
     await pool.execute("UPDATE execution SET owner = NULL, wants_owner = false WHERE owner IS NOT NULL OR wants_owner")
+    await pool.execute("DELETE FROM lock_request")
     await pool.execute("DELETE FROM wake_up")
 
 

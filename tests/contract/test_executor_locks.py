@@ -137,7 +137,7 @@ async def test_a_lost_worker_s_step_keeps_its_lock_and_goes_on_elsewhere(room: E
         await server.has("/pay")
         second = await room.start(published)
         await room.event(second, EventKind.WAITING)
-        await room.pool.execute("UPDATE execution SET owner = NULL, wants_owner = true, epoch = epoch + 1")
+        await room.lose(first, second)
         await lost.executor.drain(0.0)
     async with room.running():
         await server.has("/pay", 2)
@@ -252,7 +252,7 @@ async def test_a_step_that_must_not_run_twice_fails_when_its_worker_is_lost(
     async with room.running() as lost:
         execution = await room.start(published)
         await server.has("/pay")
-        await room.pool.execute("UPDATE execution SET owner = NULL, wants_owner = true, epoch = epoch + 1")
+        await room.lose(execution)
         await lost.executor.drain(0.0)
     async with room.running():
         ending = await room.ending(execution)

@@ -111,7 +111,7 @@ async def test_a_lost_worker_leaves_what_was_cut_off_to_the_next_one(room: Engin
         await server.has("/pay")
         await room.signal(execution, "go", None)
         await room.event(execution, EventKind.STEP_FAILED, "stop")
-        await room.pool.execute("UPDATE execution SET owner = NULL, wants_owner = true, epoch = epoch + 1")
+        await room.lose(execution)
         await lost.executor.drain(0.0)
     async with room.running():
         await server.has("/pay", 2)
