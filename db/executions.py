@@ -1,7 +1,7 @@
 """Changes when executions are searched or listed in another way; the engine writes them elsewhere."""
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import orjson
@@ -23,6 +23,7 @@ FROM execution WHERE
 """
 _COUNT = "SELECT count(*) FROM execution WHERE "
 _CHILDREN = _SELECT + "tenant_id = $1 AND parent_id = ANY($2::uuid[]) AND id > $3 ORDER BY id LIMIT $4"
+_FIRST, _LAST = datetime(1971, 1, 1, tzinfo=UTC), datetime(9999, 1, 1, tzinfo=UTC)
 _SKEW = timedelta(hours=1)
 """How far an id's time may be from `created_at`, which decides; ids choose the partitions and the part of the index."""
 
@@ -88,10 +89,10 @@ class _Where:
             self.add("id > %", _before(chosen.parent_id))
         if chosen.since is not None:
             self.add("created_at >= %", chosen.since)
-            self.add("id >= %", first_id(chosen.since - _SKEW))
+            self.add("id >= %", first_id(_clamped(chosen.since) - _SKEW))
         if chosen.until is not None:
             self.add("created_at < %", chosen.until)
-            self.add("id < %", first_id(chosen.until + _SKEW))
+            self.add("id < %", first_id(_clamped(chosen.until) + _SKEW))
 
     def add(self, condition: str, argument: object) -> None:
         self.arguments.append(argument)
@@ -128,6 +129,11 @@ def _execution(row: Row) -> Execution:
         test=row["test"],
         trial_of=row["trial_of"],
     )
+
+
+def _clamped(at: datetime) -> datetime:
+    """The nearest moment that ids and clocks can say, and an hour beside it too."""
+    return min(max(at, _FIRST), _LAST)
 
 
 def _before(first: UUID) -> UUID:

@@ -85,7 +85,8 @@ async def reorder(names: Sequence[str], *, store: EnvironmentStore) -> Sequence[
 
 
 async def delete(name: str, *, store: EnvironmentStore, now: datetime) -> None:
-    """What runs there, runs on; its history stays. Raises NotFound."""
+    """What runs there, runs on; its history stays. Raises NotFound, Invalid."""
+    checked_text(name, "name", most=MAX_NAME)
     if not await store.delete(name, now):
         raise missing(name, "name")
 

@@ -125,15 +125,24 @@ async def commit(executions: Sequence[NewExecution], *, given: Starting) -> Sequ
 async def _prepare_all(
     requests: Sequence[StartRequest], origin: Origin, given: Starting, now: datetime
 ) -> list[NewExecution | Refusal]:
-    found = await look_up(requests, given)
+    checked = [_checked(request) for request in requests]
+    found = await look_up([each for each in checked if isinstance(each, StartRequest)], given)
     prepared: list[NewExecution | Refusal] = []
-    for request in requests:
+    for each in checked:
         try:
-            refuse_request(request)
-            prepared.append(await _prepared(request, origin, found, given, now))
+            prepared.append(each if isinstance(each, Refusal) else await _prepared(each, origin, found, given, now))
         except Refusal as refusal:
             prepared.append(refusal)
     return prepared
+
+
+def _checked(request: StartRequest) -> StartRequest | Refusal:
+    """The request, or what is wrong with it whatever the workflow: nothing is looked up for that."""
+    try:
+        refuse_request(request)
+    except Refusal as refusal:
+        return refusal
+    return request
 
 
 async def _prepared(

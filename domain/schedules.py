@@ -15,6 +15,7 @@ from domain.errors import Invalid
 
 MAX_COUNT = 100
 MAX_LENGTH = 200
+MIN_YEAR, MAX_YEAR = 1900, 9000
 _SHIFT = timedelta(hours=3)
 """More than any clock is set back or forward at once."""
 
@@ -47,6 +48,8 @@ def upcoming(expression: str, time_zone: str, after: datetime, count: int) -> li
     if not 0 <= count <= MAX_COUNT:
         raise Invalid(f"count is {count}; it is at least 0 and at most {MAX_COUNT}", path=("count",))
     zone, cron = zone_of(time_zone), check_cron(expression)
+    if not MIN_YEAR <= after.year < MAX_YEAR:
+        raise Invalid(f"from is a moment of the years {MIN_YEAR} to {MAX_YEAR - 1}", path=("from",))
     found: list[datetime] = []
     if count == 0:
         return found

@@ -60,7 +60,7 @@ class StateInput:
 
     def chosen(self, name: str) -> State:
         """Raises Invalid, InvalidId, with a path that begins with `name`."""
-        if self.branch:
+        if self.branch is not strawberry.UNSET and self.branch is not None:
             return BranchState(id=BranchId(read_id("branch", self.branch, name, "branch")))
         if self.version is not strawberry.UNSET and self.version is not None:
             return VersionState(number=self.version)

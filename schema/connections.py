@@ -19,6 +19,7 @@ from schema.paging import Connection, Cursors, Listed
 from schema.scalars import JSON
 
 MAX_TEXT = 1_000
+MAX_TYPE = 40
 MAX_TYPES = 100
 
 
@@ -73,7 +74,7 @@ class ConnectionFilterInput:
         if len(types) > MAX_TYPES:
             raise Invalid(f"At most {MAX_TYPES} types are taken", path=("filter", "types"))
         for each in types:
-            checked_text(each, "filter", "types", most=MAX_TEXT)
+            checked_text(each, "filter", "types", most=MAX_TYPE)
         return ConnectionFilter(search=self.search or None, types=types)
 
 

@@ -13,6 +13,7 @@ from domain.dead_letters import DeadLetter, DeadLetterFilter, DeadLetterState
 from domain.errors import Refusal
 from domain.executions import Execution
 from domain.ids import ExecutionId, WorkflowId, decode
+from domain.storable import checked_text
 from resolvers import dead_letters, executions
 from schema.errors import Answer, Payload, Told, answer
 from schema.identifiers import read_id
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 LazyExecution = Annotated["ExecutionType", strawberry.lazy("schema.executions")]
 V = TypeVar("V")
+MAX_CODE = 1_000
 
 strawberry.enum(DeadLetterState, description="What became of a dead letter.")
 
@@ -61,10 +63,12 @@ class DeadLetterFilterInput:
     until: datetime | None = strawberry.field(default=None, description="Failed earlier.")
 
     def chosen(self) -> DeadLetterFilter:
-        """Raises InvalidId."""
-        workflow = self.workflow_id
+        """Raises InvalidId, Invalid for codes that nothing stored can hold."""
+        for each in self.code or ():
+            checked_text(each, "filter", "code", most=MAX_CODE)
+        of = self.workflow_id
         return DeadLetterFilter(
-            workflow_id=WorkflowId(read_id("workflow", workflow, "filter", "workflowId")) if workflow else None,
+            workflow_id=WorkflowId(read_id("workflow", of, "filter", "workflowId")) if of is not None else None,
             code=tuple(self.code or ()),
             since=self.since,
             until=self.until,

@@ -14,9 +14,11 @@ from domain.dead_letters import DeadLetter
 from domain.engine.events import Event
 from domain.executions import Execution, ExecutionFilter, ExecutionOrder
 from domain.executions_logs import LogEntry
+from domain.executions_prepare import MAX_KEY
 from domain.executions_read import Overview, Step
 from domain.ids import ExecutionId, WorkflowId, decode
 from domain.limits import QueuePlace
+from domain.storable import checked_text
 from domain.tasks import Task
 from domain.triggers import Trigger
 from domain.versions import Version
@@ -203,16 +205,17 @@ class ExecutionFilterInput:
     test: bool | None = strawberry.field(default=None, description="Those in test mode, or those that are not.")
 
     def chosen(self) -> ExecutionFilter:
-        """Raises InvalidId."""
-        workflow, first, parent = self.workflow_id, self.retry_of, self.parent_id
+        """Raises InvalidId, Invalid for a name that nothing stored can have."""
+        checked_text(self.environment or "", "filter", "environment", most=MAX_KEY)
+        of, first, parent = self.workflow_id, self.retry_of, self.parent_id
         return ExecutionFilter(
-            workflow_id=WorkflowId(read_id("workflow", workflow, "filter", "workflowId")) if workflow else None,
+            workflow_id=WorkflowId(read_id("workflow", of, "filter", "workflowId")) if of is not None else None,
             status=tuple(self.status or ()),
             trigger_type=tuple(self.trigger_type or ()),
             since=self.since,
             until=self.until,
-            retry_of=ExecutionId(read_id("execution", first, "filter", "retryOf")) if first else None,
-            parent_id=ExecutionId(read_id("execution", parent, "filter", "parentId")) if parent else None,
+            retry_of=ExecutionId(read_id("execution", first, "filter", "retryOf")) if first is not None else None,
+            parent_id=ExecutionId(read_id("execution", parent, "filter", "parentId")) if parent is not None else None,
             environment=self.environment,
             test=self.test,
         )

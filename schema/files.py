@@ -67,10 +67,10 @@ class FileFilterInput:
     def chosen(self) -> FileFilter:
         """Raises Invalid for a text that nothing stored can hold, InvalidId."""
         checked_text(self.search or "", "filter", "search", most=MAX_TEXT)
-        made_by = self.execution_id
+        of = self.execution_id
         return FileFilter(
             search=self.search or None,
-            execution_id=ExecutionId(read_id("execution", made_by, "filter", "executionId")) if made_by else None,
+            execution_id=ExecutionId(read_id("execution", of, "filter", "executionId")) if of is not None else None,
         )
 
 

@@ -140,7 +140,7 @@ class PublishRequestFilterInput:
         """Raises InvalidId."""
         of = self.workflow_id
         return PublishRequestFilter(
-            workflow_id=WorkflowId(read_id("workflow", of, "filter", "workflowId")) if of else None,
+            workflow_id=WorkflowId(read_id("workflow", of, "filter", "workflowId")) if of is not None else None,
             status=tuple(self.status or ()),
         )
 

@@ -139,7 +139,7 @@ class TaskFilterInput:
         return TaskFilter(
             mine=await tasks.caller(info.context) if self.mine else None,
             status=tuple(self.status or ()),
-            execution_id=ExecutionId(read_id("execution", of, "filter", "executionId")) if of else None,
+            execution_id=ExecutionId(read_id("execution", of, "filter", "executionId")) if of is not None else None,
             overdue=self.overdue,
         )
 

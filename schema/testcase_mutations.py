@@ -175,9 +175,10 @@ class TestCaseMutation:
         version: int | None = None,
     ) -> Answer[TestRun]:
         async def work() -> TestRun:
+            of = workflow_id
             chosen = Chosen(
                 ids=[TestCaseId(read_id("testcase", each, "ids")) for each in ids] if ids is not None else None,
-                workflow_id=WorkflowId(read_id("workflow", workflow_id, "workflowId")) if workflow_id else None,
+                workflow_id=WorkflowId(read_id("workflow", of, "workflowId")) if of is not None else None,
             )
             return await testcases.run(info.context, chosen, version)
 

@@ -36,6 +36,7 @@ from schema.workflow_changes import ChangingWorkflow, VersionHistory
 from schema.workflow_rollout import WorkflowRollout
 
 MAX_TEXT = 1_000
+MAX_LABEL = 100
 
 
 @strawberry.type(name="WorkflowVersion", description="A published definition; it never changes.")
@@ -174,8 +175,8 @@ class WorkflowFilterInput:
 
     def chosen(self) -> WorkflowFilter:
         """Raises Invalid for texts that nothing stored can hold."""
-        for name, text in (("search", self.search), ("category", self.category)):
-            checked_text(text or "", "filter", name, most=MAX_TEXT)
+        checked_text(self.search or "", "filter", "search", most=MAX_TEXT)
+        checked_text(self.category or "", "filter", "category", most=MAX_LABEL)
         for tag in self.tags or ():
             checked_text(tag, "filter", "tags", most=MAX_TEXT)
         return WorkflowFilter(
