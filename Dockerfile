@@ -9,6 +9,8 @@ RUN uv sync --frozen --no-dev --no-cache
 FROM python:3.12-slim
 # A name for the user is needed: initdb asks for it when the embedded servers are used in a container.
 RUN useradd --system --uid 10001 --create-home weir && install -d -o weir -g weir /var/lib/weir-data
+# The characters of most of Europe in PDF documents.
+RUN apt-get update -qq && apt-get install -qq --no-install-recommends fonts-dejavu-core && rm -rf /var/lib/apt/lists/*
 WORKDIR /weir
 COPY --from=build /weir/.venv .venv
 COPY . .

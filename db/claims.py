@@ -26,7 +26,7 @@ WHERE x.id = mine.id AND x.epoch = mine.epoch AND x.owner = $3
 """
 
 # Two statements, so that the second sees every message that was posted before the first had the row's lock. The rows
-# are locked by themselves: one that is joined and sorted may get lost when it was changed while its lock was waited for.
+# are locked by themselves: one that is joined and sorted may get lost when it is changed while its lock is waited for.
 _LOCK = """
 WITH locked AS MATERIALIZED (
     SELECT id, epoch FROM execution WHERE id = ANY ($1::uuid[]) AND owner IS NOT NULL ORDER BY id FOR NO KEY UPDATE
