@@ -56,7 +56,7 @@ async def tenant(engine_pool: EnginePool) -> TenantId:
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Where everything that the tests ask for is installed (`WEIR_TEST_SKIPS=none`), a skipped test is a failed run."""
+    """Where everything that the tests ask for is installed (`SKIPPED_TESTS=fail`), a skipped test is a failed run."""
     reporter: Any = session.config.pluginmanager.get_plugin("terminalreporter")
-    if os.environ.get("WEIR_TEST_SKIPS") == "none" and reporter is not None and reporter.stats.get("skipped"):
+    if os.environ.get("SKIPPED_TESTS") == "fail" and reporter is not None and reporter.stats.get("skipped"):
         session.exitstatus = pytest.ExitCode.TESTS_FAILED

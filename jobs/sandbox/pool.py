@@ -25,6 +25,7 @@ class Pool:
         self._idle: dict[Language, list[SandboxProcess]] = {language: [] for language in Language}
         self._busy: set[SandboxProcess] = set()
         self._replacing: set[asyncio.Task[None]] = set()
+        self._settling: set[asyncio.Task[None]] = set()
         self.layers: tuple[str, ...] = ()
         """The protections of the process started last."""
         self.closed = False
@@ -51,14 +52,19 @@ class Pool:
         finally:
             slowing.cancel()
             self._busy.discard(process)
-            await self._settle(tenant, turns, language, process)
+            if self._keeps(language, process):
+                turns.release(tenant)
+            else:  # in a task of its own: a caller that is cancelled, and once more, leaves no process behind
+                self._settling.add(settling := asyncio.create_task(self._settle(tenant, turns, language, process)))
+                settling.add_done_callback(self._settling.discard)
+                await asyncio.shield(settling)
 
     async def close(self) -> None:
         """Ends all processes."""
         self.closed = True
         for task in self._replacing:
             task.cancel()
-        await asyncio.gather(*self._replacing, return_exceptions=True)
+        await asyncio.gather(*self._replacing, *self._settling, return_exceptions=True)
         for process in (*(process for idle in self._idle.values() for process in idle), *self._busy):
             await process.end()
         for idle in self._idle.values():
@@ -81,20 +87,21 @@ class Pool:
         self.layers = process.layers
         return process
 
-    async def _settle(self, tenant: str, turns: Turns, language: Language, process: SandboxProcess) -> None:
-        """Ends the turn, but for a process that broke: then the turn lasts until another stands in its place.
-
-        So who breaks processes leaves others no fewer.
-        """
+    def _keeps(self, language: Language, process: SandboxProcess) -> bool:
+        """Whether the process is as good as new, and waits for the next call."""
         idle = self._idle[language]
-        if not process.worn and not self.closed and len(idle) < _KEPT and process.restore():
-            idle.append(process)
-            turns.release(tenant)
-            return
+        if process.worn or self.closed or len(idle) >= _KEPT or not process.restore():
+            return False
+        idle.append(process)
+        return True
+
+    async def _settle(self, tenant: str, turns: Turns, language: Language, process: SandboxProcess) -> None:
+        """Ends a process that broke, and the turn when another stands in its place: so who breaks processes leaves
+        others no fewer."""
         try:
             await process.end()
         finally:
-            if self.closed or len(idle) >= _KEPT:
+            if self.closed or len(self._idle[language]) >= _KEPT:
                 turns.release(tenant)
             else:
                 self._replacing.add(task := asyncio.create_task(self._replace(tenant, turns, language)))

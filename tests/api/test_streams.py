@@ -39,10 +39,10 @@ async def test_messages_are_read_page_by_page_in_their_order(developer: Caller) 
     rest = (await developer.data(READ, id=first["id"], first=2, after=after))["stream"]
     latest = (await developer.data(READ, name="orders", last=1))["stream"]
 
-    assert (first["name"], first["head"]) == ("orders", 3)
-    assert [message["seq"] for message in first["messages"]["nodes"]] == [1, 2]
+    assert (first["name"], first["head"]) == ("orders", "3")
+    assert [message["seq"] for message in first["messages"]["nodes"]] == ["1", "2"]
     assert rest["messages"] == {
-        "nodes": [{"seq": 3, "key": "c", "payload": {"key": "c"}, "publishedBy": ids[2]}],
+        "nodes": [{"seq": "3", "key": "c", "payload": {"key": "c"}, "publishedBy": ids[2]}],
         "pageInfo": {"hasNextPage": False, "endCursor": rest["messages"]["pageInfo"]["endCursor"]},
     }
     assert latest["messages"]["nodes"] == rest["messages"]["nodes"]
