@@ -53,14 +53,15 @@ _STATUS = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, eq=False, kw_only=True)
 class Item:
-    """A step that may run now; `cause` when it resumes."""
+    """A step that may run now; `cause` when it resumes. `task`: what runs it."""
 
     run: Run
     path: str
     attempt: int
     cause: Cause | None = None
+    task: asyncio.Task[None] | None = None
 
 
 class Driver:
@@ -297,7 +298,7 @@ class Driver:
                 continue
             item.run.queued.discard(item.path)
             self._busy += 1
-            task = item.run.tasks[item.path] = asyncio.ensure_future(self._work(item))
+            task = item.task = item.run.tasks[item.path] = asyncio.ensure_future(self._work(item))
             task.add_done_callback(partial(self._left, item))
 
     async def _work(self, item: Item) -> None:
@@ -320,7 +321,7 @@ class Driver:
             record = of_attempt(program, path, item.attempt, ran, at, self._draw())
             if record.kind is EventKind.WAITING and isinstance(item.cause, SignalArrived):
                 record = replace(record, payload={**record.payload, "took": True})
-            if not run.over and run.finish is None and run.tasks.get(path) is asyncio.current_task():
+            if not run.over and run.finish is None and run.tasks.get(path) is item.task:
                 del run.tasks[path]
                 self.record(run, record, at, children=ran.children)
                 self.arm_wait(run, path)

@@ -166,8 +166,11 @@ class StepRunner:
                     timeout=node.timeout,
                     depth=run.draft.parent.depth if run.draft.parent else 0,
                 )
-                begun = run.draft.steps[path].begun == attempt
-                outcome = await self._act(program, context, cause, begin if not begun else None)
+                if cause is None and program.cache is None and not node.at_most_once:
+                    outcome = await program.behaviour.run(context)
+                else:
+                    begun = run.draft.steps[path].begun == attempt
+                    outcome = await self._act(program, context, cause, begin if not begun else None)
         except (LostOwnership, JournalRefused):
             raise
         except EvaluationError as error:

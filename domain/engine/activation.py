@@ -39,8 +39,7 @@ def frame_of(root: Plan, draft: Draft, prefix: str, at: datetime) -> Frame:
 def activate(frame: Frame, name: str, arriving: Sequence[PlannedEdge] = (), sources: Sequence[str] = ()) -> None:
     """Make a step of the node. `sources`: who takes the arriving edges, where the scope does not remember it."""
     path = _next_path(frame, name)
-    settled = sources or [frame.scope.edges[edge.index] for edge in arriving]
-    came = [source for source in settled if source is not None]
+    came = sources or [path for path in [frame.scope.edges[edge.index] for edge in arriving] if path is not None]
     frame.draft.put(
         StepState(
             path=path,
@@ -59,6 +58,8 @@ def activate(frame: Frame, name: str, arriving: Sequence[PlannedEdge] = (), sour
 
 def _round_of(frame: Frame, name: str, sources: Sequence[str]) -> int:
     """A node that runs once for every edge begins rounds; what follows belongs to the round it came from."""
+    if not frame.plan.threads:
+        return 0
     if frame.plan.nodes[name].multiple and len(frame.plan.nodes[name].incoming) > 1:
         return frame.scope.generations[name]
     return max((frame.draft.steps[path].round for path in sources), default=0)
@@ -100,4 +101,7 @@ def _next_path(frame: Frame, name: str) -> str:
 
 def _named(arriving: Sequence[PlannedEdge]) -> bool:
     """Whether any of the edges leaves another handle than the usual one."""
-    return any(edge.edge.source_handle != OUT for edge in arriving)
+    for edge in arriving:  # noqa: SIM110 - a generator would cost more than the comparison
+        if edge.edge.source_handle != OUT:
+            return True
+    return False

@@ -27,7 +27,8 @@ def take(frame: Frame, edge: PlannedEdge, source: str, queue: Settled) -> None:
     taken, dead = scope.arrived.get(target, (0, 0))
     scope.arrived[target] = (taken + 1, dead)
     _consider(frame, target, edge, queue)
-    _look_again(frame, target, queue)
+    if scope.rounds:
+        _look_again(frame, target, queue)
 
 
 def kill(frame: Frame, edge: PlannedEdge, round: int, queue: Settled) -> None:
@@ -44,7 +45,8 @@ def kill(frame: Frame, edge: PlannedEdge, round: int, queue: Settled) -> None:
     taken, dead = scope.arrived.get(target, (0, 0))
     scope.arrived[target] = (taken, dead + 1)
     _consider(frame, target, None, queue, round)
-    _look_again(frame, target, queue)
+    if scope.rounds:
+        _look_again(frame, target, queue)
 
 
 def _consider(frame: Frame, name: str, arriving: PlannedEdge | None, queue: Settled, round: int = 0) -> None:

@@ -56,9 +56,9 @@ def _limit(plan: Plan, edge: PlannedEdge) -> int:
 
 def leave_cycles(frame: Frame, queue: Settled) -> bool:
     """Edges out of a cycle die only when nothing in it can run any more. True when some did."""
-    if frame.draft.lifecycle is not Lifecycle.RUNNING or frame.scope.failure is not None:
-        return False
     scope = frame.scope
+    if not frame.plan.cycles or frame.draft.lifecycle is not Lifecycle.RUNNING or scope.failure is not None:
+        return False
     for cycle in frame.plan.cycles:
         waiting = [edge for edge in cycle.leaving if edge.index not in scope.edges]
         if not waiting or any(index not in scope.edges for index in cycle.entering):

@@ -64,7 +64,8 @@ class Plan:
 
     `bodies`: all the graphs in it by their trail, itself at `()`; `undoable`: the nodes whose steps a failure undoes.
 
-    `single`: it is the one node of an `each`, whose steps are named after the iteration.
+    `single`: it is the one node of an `each`, whose steps are named after the iteration. `threads`: several may run
+    through it, behind a node that runs once for every edge.
     """
 
     nodes: Mapping[str, PlannedNode]
@@ -75,6 +76,7 @@ class Plan:
     strategy: FailureStrategy
     definition: Definition
     single: bool = False
+    threads: bool = False
     bodies: Mapping[Trail, "Plan"] = field(default_factory=dict[Trail, "Plan"])
     undoable: frozenset[tuple[Trail, str]] = frozenset()
 
@@ -152,6 +154,7 @@ def _plan(graph: Graph, definition: Definition, kinds: Mapping[str, NodeKind], *
         entries=(*entries, *loose) if inside else entries,
         orphans=() if inside else loose,
         cycles=tuple(_cycle(members, edges) for members in cycles),
+        threads=any(planned.multiple for planned in nodes.values()),
         strategy=definition.settings.on_failure,
         definition=definition,
     )

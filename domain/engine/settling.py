@@ -15,7 +15,7 @@ from domain.engine.iterations import enter, loop_from
 from domain.engine.outcomes import ChildEnded, SignalArrived
 from domain.engine.plan import Plan
 from domain.engine.scopes import Failure
-from domain.engine.state import Lifecycle, Signal, StepState, StepStatus, Wait
+from domain.engine.state import Lifecycle, Signal, StepState, StepStatus, Wait, changed
 from domain.graphs import OUT
 from domain.json import JSONObject, as_list, as_object
 
@@ -46,17 +46,21 @@ def settle_step(
             by_hand = kind is EventKind.STEP_SKIPPED
             if by_hand:
                 draft.commands.append(stop(step))
-            _completed(plan, draft, replace(step, attempt=attempt, skipped_by_hand=by_hand), payload, at)
+            _completed(plan, draft, step, payload, at, attempt=attempt, by_hand=by_hand)
 
 
-def _completed(plan: Plan, draft: Draft, step: StepState, payload: JSONObject, at: datetime) -> None:
+def _completed(
+    plan: Plan, draft: Draft, step: StepState, payload: JSONObject, at: datetime, *, attempt: int, by_hand: bool
+) -> None:
     handles = tuple(str(handle) for handle in as_list(payload.get("handles", (OUT,))))
     output, ms = payload.get("output"), payload.get("ms")
     draft.vars.update(as_object(payload.get("variables")))
     draft.leave(step.path, at)
-    done = replace(
+    done = changed(
         step,
-        status=StepStatus.SKIPPED if step.skipped_by_hand else StepStatus.COMPLETED,
+        attempt=attempt,
+        skipped_by_hand=by_hand,
+        status=StepStatus.SKIPPED if by_hand else StepStatus.COMPLETED,
         settled_seq=draft.seq,
         output=output,
         outputs=as_object(payload.get("outputs")),

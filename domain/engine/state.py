@@ -4,9 +4,11 @@ Everything the engine decides from is here.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from enum import StrEnum
+from operator import attrgetter
+from typing import Any
 
 from domain.engine.outcomes import ChildEnded
 from domain.engine.scopes import ROOT, Failure, Loop, Scope, Trail, Undo
@@ -63,7 +65,8 @@ class Signal:
     name: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+# Not frozen, for that would double the time it takes to make one; nobody changes one all the same.
+@dataclass(slots=True, kw_only=True)
 class StepState:
     """One activation of a node. `sources` are the paths of the steps whose edges activated it, `via` their handles.
 
@@ -101,6 +104,15 @@ class StepState:
     settled_seq: int = 0
     skipped_by_hand: bool = False
     undoes: str | None = None
+
+
+_FIELDS = tuple(each.name for each in fields(StepState))
+_values = attrgetter(*_FIELDS)
+
+
+def changed(step: StepState, **changes: Any) -> StepState:
+    """What `dataclasses.replace` gives, in a third of the time: every step is settled this way."""
+    return StepState(**{**dict(zip(_FIELDS, _values(step), strict=True)), **changes})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

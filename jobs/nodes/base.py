@@ -193,6 +193,8 @@ class DefinedKind(Generic[C]):
 
     def _placed(self, step: StepContext) -> StepContext:
         """The step as it is to run in its execution's environment."""
+        if not self._connections:
+            return step
         config = mapped(step.config, self._connections, step.scope)
         return step if config is step.config else replace(step, config=config)
 
