@@ -26,9 +26,11 @@ from jobs.sandbox import (
 )
 from jobs.sandbox.evaluator import needed
 from jobs.sandbox.turns import Turns
+from tests.contract.sandbox_processes import sandbox_processes
 
 ROOT = Path(__file__).parents[2]
 BRIEF = Limits(seconds=0.2)
+_OTHERS = set[int]()
 BOMB = "/^(a+)+$/.test('a'.repeat(40) + 'b')"
 
 
@@ -39,18 +41,15 @@ async def sandbox() -> AsyncIterator[Sandbox]:
     assert _children() == []
 
 
+@pytest.fixture(scope="module", autouse=True)
+def others() -> None:
+    """The processes of an API or a worker that other tests keep are not looked at."""
+    _OTHERS.update(sandbox_processes())
+
+
 def _children() -> list[int]:
     """The sandbox processes there are below this one."""
-    found: list[int] = []
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            parent = int(stat.read_text().rpartition(")")[2].split()[1])
-            command = stat.with_name("cmdline").read_bytes()
-        except (FileNotFoundError, ProcessLookupError):
-            continue
-        if (parent == os.getpid() and b"inside.javascript" in command) or b"inside.python" in command:
-            found.append(int(stat.parent.name))
-    return found
+    return list(sandbox_processes(_OTHERS))
 
 
 async def _one(
