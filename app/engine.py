@@ -72,6 +72,9 @@ from jobs.version_changes import VersionChanges
 
 log = logging.getLogger("weir.worker")
 
+_YOUNG = 20_000
+"""Objects made between two looks of the garbage collector: nearly all that a step makes is gone by reference counts."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineOptions:
@@ -198,6 +201,7 @@ async def running_engine(
         stack.push_async_callback(_stop, background)
         gc.collect()
         gc.freeze()
+        gc.set_threshold(_YOUNG, 20, 50)
         yield Engine(worker=worker, executor=executor, pool=pool, doorbell=doorbell, evaluator=evaluator)
 
 
