@@ -124,4 +124,4 @@ def _complete(frame: Frame, name: str, round: int, queue: Settled) -> None:
     if any(path is not None for path in came.edges.values()):
         activate(frame, name, [frame.plan.edges[index] for index in taken], list(taken.values()))
     else:
-        die(frame, name, queue, round)
+        _come_to_nothing(frame, frame.plan.nodes[name], queue, round)

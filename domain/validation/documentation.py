@@ -23,7 +23,7 @@ A workflow is validated when its draft is saved, published or imported, before `
 
 `graphValidate`, publishing, importing and `weir run` also look which connections are named: whether they are there, of
 a type the node can use, and check certificates. Nothing else is asked, and nothing outside is called. At most 1,000
-findings are listed, the gravest first. A graph of 1,000 nodes takes less than 100 ms (`weir bench validation`).
+findings are listed, the gravest first. `weir bench validation` measures a graph of 1,000 nodes.
 
 `vars.x` is judged where the workflow's variables are known: `graphValidate(variables: {…})`.
 """
