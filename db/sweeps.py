@@ -24,7 +24,8 @@ LIMIT $2
 """
 
 # The row's lock before anything of the wake-up, as letting go has it, so that the two never wait for each other.
-# An execution that has an owner keeps its own time; its wake-ups, left from when it had none, only go.
+# An execution that has an owner keeps its own time; its wake-ups, left from when it had none, only go. One that wants an
+# owner already was told of by whoever said so: a sweep that read the wake-ups before another deleted them tells nothing.
 _DUE = """
 WITH due AS (
     SELECT id FROM execution
@@ -35,7 +36,7 @@ WITH due AS (
 )
 UPDATE execution AS x SET wants_owner = true
 FROM due
-WHERE x.id = due.id AND x.owner IS NULL AND x.finished_at IS NULL
+WHERE x.id = due.id AND x.owner IS NULL AND NOT x.wants_owner AND x.finished_at IS NULL
 RETURNING x.tenant_id, x.id
 """
 

@@ -115,9 +115,9 @@ async def test_several_sweepers_at_once_share_the_work(
     sweeping: PostgresSweeping, engine_pool: EnginePool, tenant: TenantId
 ) -> None:
     orphans = await owned(engine_pool, tenant, count=40)
-    due = await asleep(engine_pool, tenant, count=40)
+    due = await asleep(engine_pool, tenant, count=300)
     await wake_up(engine_pool, tenant, due, -timedelta(seconds=1))
-    sweeps = [*await asyncio.gather(*(sweeping.sweep() for _ in range(6))), await sweeping.sweep()]
+    sweeps = [*await asyncio.gather(*(sweeping.sweep() for _ in range(8))), await sweeping.sweep()]
     assert sorted(execution for swept in sweeps for _, execution in swept.orphans) == orphans
     assert sorted(execution for swept in sweeps for _, execution in swept.due) == due
 
