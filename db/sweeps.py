@@ -24,8 +24,8 @@ LIMIT $2
 """
 
 # The row's lock before anything of the wake-up, as letting go has it, so that the two never wait for each other.
-# An execution that has an owner keeps its own time; its wake-ups, left from when it had none, only go. One that wants an
-# owner already was told of by whoever said so: a sweep that read the wake-ups before another deleted them tells nothing.
+# An execution that has an owner keeps its own time; its wake-ups, left from when it had none, only go. One that wants
+# an owner was told of by whoever said so: a sweep that read the wake-ups before another deleted them adds nothing.
 _DUE = """
 WITH due AS (
     SELECT id FROM execution

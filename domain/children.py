@@ -89,5 +89,5 @@ class TenantChildren:
         origin = Origin(by=caller, type=call.type)
         new = prepare(request, callee.version, origin, ids=lambda: child, now=self.clock(), placed=callee.placed)
         parent = Parent(execution=caller, path=call.path, depth=call.depth + 1)
-        first = replace(new.events[0], payload={**new.events[0].payload, "parent": parent_to_json(parent)})
+        first = new.events[0].saying(parent=parent_to_json(parent))
         return replace(new, events=(first, *new.events[1:]), parent_id=call.caller, parent_path=call.path)

@@ -114,7 +114,7 @@ def _again(
         key=_key(request, now),
     )
     new = as_test(new, trial_from_json(events[0].payload.get("test")))
-    begins = replace(new.events[0], payload={**new.events[0].payload, "by": origin.by})
+    begins = new.events[0].saying(by=origin.by)
     if path is None or whole:
         return replace(new, events=(begins,))
     return replace(new, events=(begins, _seeded(request, path, plan, state, events, now)))

@@ -9,11 +9,11 @@ JSONObject: TypeAlias = Mapping[str, JSON]
 
 def as_object(value: JSON) -> JSONObject:
     """The value itself when it is an object, else an empty object."""
-    return value if isinstance(value, Mapping) else {}
+    return value if isinstance(value, dict | Mapping) else {}
 
 
 def is_list(value: JSON) -> bool:
-    return isinstance(value, Sequence) and not isinstance(value, str)
+    return type(value) is list or (isinstance(value, Sequence) and not isinstance(value, str))
 
 
 def as_list(value: JSON) -> Sequence[JSON]:

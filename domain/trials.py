@@ -107,7 +107,7 @@ def as_test(execution: NewExecution, trial: Trial | None) -> NewExecution:
     if trial is None:
         return execution
     first, *others = execution.events
-    first = replace(first, payload={**first.payload, "test": trial_to_json(trial)})
+    first = first.saying(test=trial_to_json(trial))
     return replace(execution, events=(first, *others), test=True)
 
 

@@ -8,10 +8,12 @@ import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from typing import assert_never
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from domain.engine.commands import CancelStep, Command, Ending, Finish, ResumeStep, RunStep
 from domain.engine.decide import proceed
@@ -53,8 +55,7 @@ _STATUS = {
 }
 
 
-@dataclass(slots=True, eq=False, kw_only=True)
-class Item:
+class Item(Struct, eq=False, kw_only=True):
     """A step that may run now; `cause` when it resumes. `task`: what runs it."""
 
     run: Run
@@ -133,7 +134,7 @@ class Driver:
             payload=record.payload,
         )
         commands = proceed(run.program.plan, run.draft, event)
-        posts = [*ended_children(commands), *end_told(run, finished)]
+        stops = [command for command in commands if isinstance(command, CancelStep)]
         append = Append(
             execution_id=run.execution_id,
             tenant_id=run.tenant_id,
@@ -144,9 +145,9 @@ class Driver:
             status=status,
             finished=finished,
             children=children,
-            posts=posts,
-            settled=left_behind(event, before, commands),
-            releases=released(run.program.locking, event, commands) if run.program.locking else (),
+            posts=[*ended_children(stops), *end_told(run, finished)] if stops or finished is not None else (),
+            settled=left_behind(event, before, stops),
+            releases=released(run.program.locking, event, stops) if run.program.locking else (),
             version_id=version_of(record),
         )
         self._submit(run, append)

@@ -1,9 +1,11 @@
 """From what happened to what is written: outcomes and inbox messages as events' kinds and payloads."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import assert_never
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from domain.engine.events import EventKind
 from domain.engine.outcomes import Calling, Completed, Ended, ErrorHandling, Failed, Iterating, LogLine, Waiting
@@ -16,8 +18,7 @@ from jobs.programs import NodeProgram
 from jobs.steps import Ran, taken_handles
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Record:
+class Record(Struct, frozen=True, kw_only=True):
     """An event to be, without its place in the log."""
 
     kind: EventKind
@@ -58,19 +59,27 @@ def _of_outcome(program: NodeProgram, path: str, attempt: int, ran: Ran, at: dat
 
 def _completed(completed: Completed, ran: Ran) -> JSONObject:
     payload: dict[str, JSON] = {"output": completed.output, "handles": list(completed.handles), "ms": ran.ms}
-    optional: dict[str, JSON] = {
-        "outputs": completed.outputs or None,
-        "variables": completed.variables or None,
-        "edges": ran.decisions or None,
-        "decision": completed.decision,
-        "logs": _logs(completed.logs) or None,
-        "usage": completed.usage,
-        "cancels": list(completed.cancels) or None,
-        "terminates": completed.terminates or None,
-        "deadline": completed.deadline.isoformat() if completed.deadline else None,
-        "cached": completed.cached or None,
-    }
-    return payload | {key: value for key, value in optional.items() if value is not None}
+    if completed.outputs:
+        payload["outputs"] = completed.outputs
+    if completed.variables:
+        payload["variables"] = completed.variables
+    if ran.decisions:
+        payload["edges"] = ran.decisions
+    if completed.decision is not None:
+        payload["decision"] = completed.decision
+    if completed.logs:
+        payload["logs"] = _logs(completed.logs)
+    if completed.usage is not None:
+        payload["usage"] = completed.usage
+    if completed.cancels:
+        payload["cancels"] = list(completed.cancels)
+    if completed.terminates:
+        payload["terminates"] = True
+    if completed.deadline is not None:
+        payload["deadline"] = completed.deadline.isoformat()
+    if completed.cached:
+        payload["cached"] = True
+    return payload
 
 
 def _failed(program: NodeProgram, failed: Failed, ran: Ran, attempt: int, at: datetime, draw: float) -> dict[str, JSON]:

@@ -1,11 +1,11 @@
 """What an execution's events mean for others: its parent, its children, its failure handler, the tasks it left open."""
 
 from collections import defaultdict
-from collections.abc import Callable, Container, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from typing import Protocol
 
 from domain.engine.bodies import node_of
-from domain.engine.commands import CancelStep, Command, Finish
+from domain.engine.commands import CancelStep, Finish
 from domain.engine.events import TERMINAL, Event, EventKind
 from domain.engine.ports import Append, Finished, InboxKind, Post
 from domain.engine.state import StepState
@@ -24,12 +24,12 @@ class FailureHandlers(Protocol):
         ...
 
 
-def ended_children(commands: Sequence[Command]) -> Iterator[Post]:
+def ended_children(stops: Iterable[CancelStep]) -> Iterator[Post]:
     """The children whose steps are no longer wanted are to be cancelled."""
-    for command in commands:
-        if isinstance(command, CancelStep) and command.child is not None:
+    for stop in stops:
+        if stop.child is not None:
             yield Post(
-                execution_id=ExecutionId(decode("execution", command.child)),
+                execution_id=ExecutionId(decode("execution", stop.child)),
                 kind=InboxKind.CANCEL,
                 key="parent",
                 payload={"reason": _REASON},
@@ -56,31 +56,28 @@ def end_told(run: Run, finished: Finished | None) -> Iterator[Post]:
     )
 
 
-def left_behind(event: Event, before: StepState | None, commands: Sequence[Command]) -> list[str]:
+def left_behind(event: Event, before: StepState | None, stops: Iterable[CancelStep]) -> list[str]:
     """The paths of steps that are over with this event and whose tasks are nobody's any more.
 
     A step that waits for nothing yet may have opened one all the same.
     """
     paths = [
-        command.path
-        for command in commands
-        if isinstance(command, CancelStep)
-        and command.child is None
-        and (not command.signals or any(name.startswith(_TASK) for name in command.signals))
+        stop.path
+        for stop in stops
+        if stop.child is None and (not stop.signals or any(name.startswith(_TASK) for name in stop.signals))
     ]
-    wait = before.wait if before is not None and event.kind in _SETTLES else None
-    if wait is not None and event.path is not None and any(name.startswith(_TASK) for name in wait.signals):
-        paths.append(event.path)
+    wait = before.wait if before is not None else None
+    settled = event.path if event.kind in _SETTLES else None
+    if wait is not None and settled is not None and any(name.startswith(_TASK) for name in wait.signals):
+        paths.append(settled)
     return paths
 
 
-def released(locking: Container[str], event: Event, commands: Sequence[Command]) -> list[str | None]:
+def released(locking: Container[str], event: Event, stops: Iterable[CancelStep]) -> list[str | None]:
     """The paths of steps that give up their lock with this event, None for all; `locking` are the nodes with one."""
     if event.kind in TERMINAL:
         return [None]
-    paths: list[str | None] = [
-        command.path for command in commands if isinstance(command, CancelStep) and node_of(command.path) in locking
-    ]
+    paths: list[str | None] = [stop.path for stop in stops if node_of(stop.path) in locking]
     settled = event.kind in _SETTLES and not event.payload.get("retryAt")
     if settled and event.node is not None and event.node in locking:
         paths.append(event.path)

@@ -4,6 +4,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
+from msgspec import Struct
+
 from domain.children import Children
 from domain.connections import Connections
 from domain.expressions import Expression, Scope, Template
@@ -50,8 +52,7 @@ class TenantCode:
         return await self.sandbox.run(str(self.tenant), script, fetch)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StepServices:
+class StepServices(Struct, frozen=True, kw_only=True):
     """Implements `jobs.nodes.base.Services`; cheap to make, so made for every step."""
 
     tenant: TenantId

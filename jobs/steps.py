@@ -3,13 +3,14 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from contextlib import nullcontext
 from datetime import datetime
 from functools import lru_cache, partial
 from time import perf_counter
 from typing import TypeAlias
 
 import orjson
+from msgspec import Struct
 
 from domain.callbacks import Callback, signal_name
 from domain.engine.outcomes import Calling, Cause, Completed, Ended, Failed, Iterating, Outcome, Waiting
@@ -35,12 +36,12 @@ log = logging.getLogger("weir.steps")
 
 Begin: TypeAlias = Callable[[], Awaitable[None]]
 
+_NO_LIMIT = nullcontext()
 _LOOKED_AT = ("steps", "vars", "trigger", "item", "index", "error")
 _text = lru_cache(maxsize=4_096)(encode)  # an execution's steps all name it and its workflow
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ran:
+class Ran(Struct, frozen=True, kw_only=True):
     """What came of an attempt. `decisions` by edge index, as the engine reads them; `ms` is wall time.
 
     `children`: executions to begin with it. `mark`: how a test went about it.
@@ -104,12 +105,11 @@ class StepRunner:
 
     def scope(self, run: Run, path: str, at: datetime) -> dict[str, JSON]:
         """What the expressions of this step see."""
-        return {
-            **seen_by(run.program.plan, run.draft, run.draft.steps[path]),
-            "execution": self._about(run),
-            "workflow": {"id": _text("workflow", run.workflow_id), "name": run.program.workflow_name},
-            "now": at.isoformat(),
-        }
+        scope = seen_by(run.program.plan, run.draft, run.draft.steps[path])
+        scope["execution"] = self._about(run)
+        scope["workflow"] = {"id": _text("workflow", run.workflow_id), "name": run.program.workflow_name}
+        scope["now"] = at.isoformat()
+        return scope
 
     def _about(self, run: Run) -> JSONObject:
         about: dict[str, JSON] = {"id": _text("execution", run.execution_id), "trigger": run.draft.trigger}
@@ -147,7 +147,7 @@ class StepRunner:
                 if not isinstance(held, Held):
                     return held
                 cause = held.cause
-            async with asyncio.timeout(node.timeout):
+            async with _NO_LIMIT if node.timeout is None else asyncio.timeout(node.timeout):
                 config = await self._config(tenant, program, scope)
                 if mark is Mark.SIMULATED:
                     return simulated(program, config)

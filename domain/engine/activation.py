@@ -2,9 +2,10 @@
 
 from collections import deque
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeAlias
+
+from msgspec import Struct
 
 from domain.engine.commands import RunStep
 from domain.engine.draft import Draft
@@ -17,8 +18,7 @@ Settled: TypeAlias = deque[tuple[PlannedEdge, str | None, int]]
 """Edges to settle, with the path of the step that takes them, None for dead, and the round in which they do so."""
 
 
-@dataclass(frozen=True, slots=True)
-class Frame:
+class Frame(Struct, frozen=True):
     """What a transition works on: one scope of a draft, the graph it walks, the event's time."""
 
     plan: Plan

@@ -1,15 +1,15 @@
 """What the engine asks the executor to do next."""
 
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+
+from msgspec import Struct
 
 from domain.engine.outcomes import Cause
 from domain.json import JSON, JSONObject
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunStep:
+class RunStep(Struct, frozen=True, kw_only=True):
     """Run this attempt, not before `not_before` when it is a retry."""
 
     path: str
@@ -18,8 +18,7 @@ class RunStep:
     not_before: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ResumeStep:
+class ResumeStep(Struct, frozen=True, kw_only=True):
     """What the step waits for is here: resume it."""
 
     path: str
@@ -27,8 +26,7 @@ class ResumeStep:
     cause: Cause
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CancelStep:
+class CancelStep(Struct, frozen=True, kw_only=True):
     """Stop the step if it runs; its outcome is no longer wanted.
 
     `child`: the execution it waits for is to end too. `signals`: what it waited for.
@@ -45,8 +43,7 @@ class Ending(StrEnum):
     CANCELLED = "CANCELLED"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finish:
+class Finish(Struct, frozen=True, kw_only=True):
     """Nothing is left to run: write the terminal event once every running step has ended."""
 
     ending: Ending

@@ -1,7 +1,8 @@
 """Undoing what a failed execution had done: compensations, one after another, the last finished step first."""
 
-from dataclasses import replace
 from datetime import datetime
+
+from msgspec.structs import replace
 
 from domain.engine.commands import RunStep
 from domain.engine.draft import Draft

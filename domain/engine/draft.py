@@ -1,7 +1,9 @@
 """A state being worked on: copied once per transition, changed in place, frozen again."""
 
-from dataclasses import dataclass, field, replace
 from datetime import datetime
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from domain.engine.commands import CancelStep, Command
 from domain.engine.scopes import ROOT, Failure, Loop, Scope, Trail, Undo
@@ -10,8 +12,7 @@ from domain.json import JSON
 from domain.trials import BREAKPOINT, Trial
 
 
-@dataclass(slots=True)
-class Draft:
+class Draft(Struct):
     """Same fields as State, mutable. `commands` gathers what the transition asks for.
 
     `undoable`: the nodes, with their trails, whose steps a failure undoes.

@@ -4,9 +4,12 @@
 statistics are rolled up from them.
 """
 
-from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import Self
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from domain.json import JSON, JSONObject
 
@@ -38,8 +41,7 @@ class EventKind(StrEnum):
 TERMINAL = frozenset({EventKind.EXECUTION_COMPLETED, EventKind.EXECUTION_FAILED, EventKind.EXECUTION_CANCELLED})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Event:
+class Event(Struct, frozen=True, kw_only=True):
     """One row of the log. `seq` counts from 1 without gaps; `epoch` is the writer's ownership, 0 for the starter."""
 
     seq: int
@@ -50,3 +52,7 @@ class Event:
     path: str | None = None
     attempt: int | None = None
     payload: JSONObject = field(default_factory=dict[str, JSON])
+
+    def saying(self, **more: JSON) -> Self:
+        """The same event with more in its payload."""
+        return replace(self, payload={**self.payload, **more})

@@ -5,7 +5,8 @@ Every function changes a Draft. Propagation is a work list, never recursion: a c
 
 from collections import deque
 from collections.abc import Collection, Mapping
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from domain.engine.activation import Frame, Settled, activate, die, open_steps
 from domain.engine.endings import break_off, end

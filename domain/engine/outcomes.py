@@ -1,9 +1,10 @@
 """What a node's run may come to, and what wakes one that waits: values, matched exhaustively by the executor."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+
+from msgspec import Struct, field
 
 from domain.graphs import OUT
 from domain.json import JSON, JSONObject
@@ -17,8 +18,7 @@ class LogLevel(StrEnum):
     ERROR = "ERROR"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LogLine:
+class LogLine(Struct, frozen=True, kw_only=True):
     """A line of the execution's log, kept in the payload of the outcome that wrote it."""
 
     level: LogLevel
@@ -26,8 +26,7 @@ class LogLine:
     data: JSON = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Completed:
+class Completed(Struct, frozen=True, kw_only=True):
     """The step is done. `handles` are the outputs taken; `variables` are set for the rest of the execution.
 
     `outputs`: what goes over a handle where that is not `output`. `cancels`: the nodes beside this one whose running
@@ -51,8 +50,7 @@ class Completed:
     """The result of an earlier run, used again."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Failed:
+class Failed(Struct, frozen=True, kw_only=True):
     """This attempt failed. `code` is stable and in capitals; `details` is shown to the owner of the workflow.
 
     `caught`: the step's own config asks for the `error` handle, whatever the node's `onError` says.
@@ -77,8 +75,7 @@ class Failed:
         return error
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Waiting:
+class Waiting(Struct, frozen=True, kw_only=True):
     """The step waits for a moment (`until`), one of these signals, or whichever comes first.
 
     `callback` marks a wait that `ANY /resume/{token}` ends: its signal name is the step's own (`callback:PATH`).
@@ -97,8 +94,7 @@ class Waiting:
         return self.signals if self.signal is None else (self.signal, *self.signals)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ended:
+class Ended(Struct, frozen=True, kw_only=True):
     """The execution fails here and now, whatever the node's `onError` says (the `fail` node)."""
 
     message: str
@@ -114,8 +110,7 @@ class ErrorHandling(StrEnum):
     COLLECT = "collect"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Iterating:
+class Iterating(Struct, frozen=True, kw_only=True):
     """The step's body is to run: once per element of `items`, `count` times, or, with neither, until the step says so.
 
     `ask`: the step is resumed after every iteration and says by another Iterating that the next may begin; then one
@@ -134,8 +129,7 @@ class Iterating:
     decision: JSON = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Calling:
+class Calling(Struct, frozen=True, kw_only=True):
     """Another execution is to begin, in the transaction that records it; with `wait` its end resumes the step."""
 
     child: NewExecution
@@ -146,21 +140,18 @@ class Calling:
 Outcome = Completed | Failed | Waiting | Ended | Iterating | Calling
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SignalArrived:
+class SignalArrived(Struct, frozen=True, kw_only=True):
     """A wait is over because its signal came, with this payload."""
 
     payload: JSON
     name: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TimerDue:
+class TimerDue(Struct, frozen=True, kw_only=True):
     """A wait is over because its moment has come."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class IterationEnded:
+class IterationEnded(Struct, frozen=True, kw_only=True):
     """The step is asked whether to go on: iteration `index` ended with `result`; `more` elements are left (None: nobody
     knows). `item` is what it was about."""
 
@@ -170,15 +161,13 @@ class IterationEnded:
     more: int | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LoopEnded:
+class LoopEnded(Struct, frozen=True, kw_only=True):
     """Every iteration is over, or enough of them; results in the order of the iterations."""
 
     results: Sequence[JSON]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BodyFailed:
+class BodyFailed(Struct, frozen=True, kw_only=True):
     """An iteration failed and nothing bears it; the others are cancelled. `path` is the step that failed."""
 
     index: int
@@ -186,8 +175,7 @@ class BodyFailed:
     path: str | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ChildEnded:
+class ChildEnded(Struct, frozen=True, kw_only=True):
     """The execution that this step began is over; `status` is COMPLETED, FAILED or CANCELLED."""
 
     execution: str

@@ -11,6 +11,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
+from msgspec import Struct
+
 from domain.engine.events import Event
 from domain.graphs import Definition
 from domain.ids import ExecutionId, TenantId, VersionId, WorkerId, WorkflowId
@@ -64,8 +66,7 @@ class InboxMessage:
     payload: JSONObject
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finished:
+class Finished(Struct, frozen=True, kw_only=True):
     """The execution row's last change, in the transaction of the terminal event."""
 
     status: ExecutionStatus
@@ -74,8 +75,7 @@ class Finished:
     at: datetime
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Post:
+class Post(Struct, frozen=True, kw_only=True):
     """A message to another execution of the tenant, committed with the events that give rise to it."""
 
     execution_id: ExecutionId
@@ -84,8 +84,7 @@ class Post:
     payload: JSONObject
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Append:
+class Append(Struct, frozen=True, kw_only=True):
     """Events of one execution, contiguous in seq, written all or not at all.
 
     `consumed`: inbox ids deleted with them. `status`: the row's new status while it lives (PAUSED, RUNNING), None
@@ -127,8 +126,7 @@ class Journal(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Claimed:
+class Claimed(Struct, frozen=True, kw_only=True):
     """An execution that is now this worker's, and all that continuing it needs.
 
     `snapshot` is a folded state at `snapshot_seq` (or None, 0); `events` are those after it, in order.

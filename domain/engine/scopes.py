@@ -4,9 +4,11 @@ Both change in place inside a Draft and are copied when a State is made.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Self
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from domain.engine.outcomes import Cause, ErrorHandling
 from domain.json import JSON, JSONObject
@@ -18,8 +20,7 @@ Trail = tuple[str, ...]
 """The node ids of the containers around a graph, outermost first; empty for the execution's own graph."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Failure:
+class Failure(Struct, frozen=True, kw_only=True):
     error: JSONObject
     path: str | None
 
@@ -29,8 +30,7 @@ def nth(path: str, generation: int) -> str:
     return path if generation == 1 else f"{path}#{generation}"
 
 
-@dataclass(slots=True, kw_only=True)
-class Round:
+class Round(Struct, kw_only=True):
     """What has come to a node in one round: edges and who took them, None for dead. `over`: it has run or died."""
 
     edges: dict[int, str | None] = field(default_factory=dict[int, "str | None"])
@@ -40,8 +40,7 @@ class Round:
         return Round(edges=dict(self.edges), over=self.over)
 
 
-@dataclass(slots=True, kw_only=True)
-class Scope:
+class Scope(Struct, kw_only=True):
     """One pass through a graph: the execution's own, or one iteration of a body.
 
     `prefix`: what the paths of its steps begin with (`loop[3].`). `owner`: the path of the step whose body it is.
@@ -91,8 +90,7 @@ class Scope:
         )
 
 
-@dataclass(slots=True, kw_only=True)
-class Loop:
+class Loop(Struct, kw_only=True):
     """The iterations of one step with a body. `started` and `ended` count them; `good` those without a failure.
 
     `results` by iteration. `due`: what the step is to be resumed with. `over`: no further iteration begins.
@@ -128,8 +126,7 @@ class Loop:
         return replace(self, results=dict(self.results))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Undo:
+class Undo(Struct, frozen=True, kw_only=True):
     """A finished step that can be undone: what its compensation sees."""
 
     path: str
@@ -139,8 +136,7 @@ class Undo:
     output: JSON
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Alarm:
+class Alarm(Struct, frozen=True, kw_only=True):
     """When what the `parallel` step at `path` has begun must have come together."""
 
     path: str

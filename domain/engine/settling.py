@@ -1,8 +1,9 @@
 """What the outcome of an attempt changes: the step completes, waits, fails, is tried again, is woken."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import datetime
+
+from msgspec.structs import replace
 
 from domain.engine.activation import frame_of
 from domain.engine.commands import ResumeStep, RunStep
@@ -15,7 +16,7 @@ from domain.engine.iterations import enter, loop_from
 from domain.engine.outcomes import ChildEnded, SignalArrived
 from domain.engine.plan import Plan
 from domain.engine.scopes import Failure
-from domain.engine.state import Lifecycle, Signal, StepState, StepStatus, Wait, changed
+from domain.engine.state import Lifecycle, Signal, StepState, StepStatus, Wait
 from domain.graphs import OUT
 from domain.json import JSONObject, as_list, as_object
 
@@ -56,7 +57,7 @@ def _completed(
     output, ms = payload.get("output"), payload.get("ms")
     draft.vars.update(as_object(payload.get("variables")))
     draft.leave(step.path, at)
-    done = changed(
+    done = replace(
         step,
         attempt=attempt,
         skipped_by_hand=by_hand,

@@ -1,9 +1,9 @@
 """The `ai` node: asks a language model that speaks OpenAI's chat protocol."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Annotated, Final, Literal
 
+from msgspec.structs import replace
 from pydantic import Field
 
 from domain.engine.outcomes import Completed, Failed, Outcome

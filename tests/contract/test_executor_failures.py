@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import asyncpg
 import pytest
+from msgspec.structs import replace as changed
 
 from app.clock import utc_now
 from domain.engine.events import EventKind
@@ -293,7 +294,7 @@ async def test_a_log_that_does_not_fit_its_version_ends_as_unrunnable(room: Engi
     published = await room.publish(flow(give("one", n=1), "start > one"))
     new = room.prepared(published)
     (first,) = new.events
-    torn = (first, replace(first, seq=3, kind=EventKind.STEP_COMPLETED, node="start", path="start"))
+    torn = (first, changed(first, seq=3, kind=EventKind.STEP_COMPLETED, node="start", path="start"))
     await room.insert(published, [replace(new, events=torn)])
 
     async with room.running():

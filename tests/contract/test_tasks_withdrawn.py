@@ -5,6 +5,7 @@ from collections.abc import AsyncGenerator
 from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace as changed
 
 from db.connections import EnginePool, tenant_scope
 from db.journal import PostgresJournal
@@ -73,7 +74,7 @@ async def test_the_task_of_a_settled_step_is_withdrawn_and_the_others_are_not(
     request = await office.request("review")
     task, other = await office.desk.open(request), await office.desk.open(replace(request, path="other"))
 
-    await journal.submit(replace(append(request.execution_id, office.tenant, 2), settled=("review",)))
+    await journal.submit(changed(append(request.execution_id, office.tenant, 2), settled=("review",)))
 
     assert await statuses(office, task, other) == [TaskStatus.WITHDRAWN, TaskStatus.OPEN]
     assert await withdrawn(told, office.tenant) == [task.id]
@@ -86,7 +87,7 @@ async def test_who_has_lost_the_execution_withdraws_nothing(
     await take_over(office.pool, [task.execution_id], epoch=2)
 
     lost = journal.submit(
-        replace(
+        changed(
             append(task.execution_id, office.tenant, 2, finished=ended(ExecutionStatus.FAILED)), settled=("review",)
         )
     )

@@ -7,6 +7,7 @@ from itertools import pairwise
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace as with_fields
 
 from domain.engine.compatibility import ObstacleCode, obstacles
 from domain.engine.decide import advance, fold, outstanding
@@ -159,12 +160,12 @@ def changed(*, variables: dict[str, JSON], obstacles: Sequence[JSON] = ()) -> Ev
 
 def test_the_event_gives_new_variables_and_leaves_those_there_are() -> None:
     world = waiting(chain(node("hold")))
-    world.state = replace(world.state, vars={"kept": 1})
+    world.state = with_fields(world.state, vars={"kept": 1})
 
     state, commands = advance(world.plan, world.state, changed(variables={"kept": 2, "new": 3}))
 
     assert (state.vars, commands, state.seq) == ({"kept": 1, "new": 3}, (), 4)
-    assert replace(state, seq=3, vars={"kept": 1}) == world.state
+    assert with_fields(state, seq=3, vars={"kept": 1}) == world.state
 
 
 def test_a_definition_that_lacks_what_the_log_begins_with_is_no_match() -> None:
