@@ -48,6 +48,8 @@ log = logging.getLogger("weir.executor")
 
 _SNAPSHOT_EVERY = 1_000
 """Events between snapshots of a run that never lets go."""
+_AT_ONCE = 20
+"""Steps begun in one turn of the event loop: whoever waits for an answer, as a claim does, waits for these."""
 _STATUS = {
     Ending.COMPLETED: (ExecutionStatus.COMPLETED, EventKind.EXECUTION_COMPLETED),
     Ending.FAILED: (ExecutionStatus.FAILED, EventKind.EXECUTION_FAILED),
@@ -293,12 +295,17 @@ class Driver:
             self._pumping = True
             asyncio.get_running_loop().call_later(0.25, self._pump)
             return
+        begun = 0
         while self._ready and self._busy < self._slots and not self.draining:
+            if begun == _AT_ONCE:
+                self._wake()
+                return
             item = self._ready.pop()
             if item.run.over or item.path not in item.run.queued:
                 continue
             item.run.queued.discard(item.path)
             self._busy += 1
+            begun += 1
             task = item.task = item.run.tasks[item.path] = asyncio.ensure_future(self._work(item))
             task.add_done_callback(partial(self._left, item))
 

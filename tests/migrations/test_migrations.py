@@ -28,6 +28,7 @@ ALL = [
     "0011_streams",
     "0012_parents",
     "0013_signatures",
+    "0014_unlimited",
 ]
 OBJECTS = """
     SELECT relkind::text || ' ' || relname FROM pg_class WHERE relnamespace = 'public'::regnamespace
