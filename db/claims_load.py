@@ -35,6 +35,8 @@ _INBOX = (
 
 async def load(connection: "Connection", rows: Sequence[asyncpg.Record]) -> list[Claimed]:
     """What continuing these rows of `execution` needs, in their order."""
+    if not rows:
+        return []
     ids: list[ExecutionId] = [row["id"] for row in rows]
     states = await _states(connection, {row["id"]: row["version_id"] for row in rows if row["epoch"] > 1})
     after = [states[execution][0] if execution in states else 0 for execution in ids]

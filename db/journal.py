@@ -53,7 +53,7 @@ class PostgresJournal:
         *,
         on_committed: Callable[[Sequence[Append]], None],
         on_touched: Callable[[Touched], None] = lambda _: None,
-        max_batch: int = 5_000,
+        max_batch: int = 1_000,
     ) -> None:
         self._pool = pool
         self._on_committed = on_committed

@@ -24,6 +24,8 @@ from domain.workflows import WorkflowReader
 
 MAX_STARTS = 1_000
 MAX_WAIT = 300.0
+_AT_ONCE = 50
+"""Starts prepared before others of this process get their turn."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,7 +130,9 @@ async def _prepare_all(
     checked = [_checked(request) for request in requests]
     found = await look_up([each for each in checked if isinstance(each, StartRequest)], given)
     prepared: list[NewExecution | Refusal] = []
-    for each in checked:
+    for number, each in enumerate(checked, 1):
+        if number % _AT_ONCE == 0:
+            await asyncio.sleep(0)
         try:
             prepared.append(each if isinstance(each, Refusal) else await _prepared(each, origin, found, given, now))
         except Refusal as refusal:

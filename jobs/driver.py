@@ -48,6 +48,8 @@ log = logging.getLogger("weir.executor")
 
 _SNAPSHOT_EVERY = 1_000
 """Events between snapshots of a run that never lets go."""
+_CREDIT = 50
+"""Steps of an execution that go ahead of those that have yet to begin; then it is at the end of the line again."""
 _AT_ONCE = 20
 """Steps begun in one turn of the event loop: whoever waits for an answer, as a claim does, waits for these."""
 _STATUS = {
@@ -208,7 +210,9 @@ class Driver:
             return
         run.disarm(path)
         run.queued.add(path)
-        self._ready.push(run.tenant_id, item)
+        ahead = run.credit > 0
+        run.credit = run.credit - 1 if ahead else _CREDIT
+        self._ready.push(run.tenant_id, item, ahead=ahead)
         self._wake()
 
     def arm(self, run: Run, path: str, moment: datetime) -> None:

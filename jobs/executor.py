@@ -41,6 +41,8 @@ _LINGER = timedelta(seconds=3)
 _LOOK = 2.0
 """Seconds between slow looks at the inbox, in case an announcement was lost."""
 _BATCH = 200
+_FEW, _GATHER = 20, 0.02
+"""A claim that took all of so few places waits for so many seconds, until more are free."""
 
 
 class Pulse(Protocol):
@@ -83,6 +85,7 @@ class Executor:
         self._only = list(only) if only is not None else None
         self._runs: dict[ExecutionId, Run] = {}
         self._bell = asyncio.Event()
+        self._heard = False
         self._mail = asyncio.Event()
         self._leaving: dict[ExecutionId, Run] = {}
         self._leave = asyncio.Event()
@@ -127,6 +130,7 @@ class Executor:
         """Something was posted for these: read it when one of them is held here."""
         if any(execution in self._runs for execution in ids):
             self._mail.set()
+        self._heard = True
 
     def begun(self, tenant_id: TenantId, ids: Sequence[ExecutionId], doorbell: Doorbell) -> None:
         """What is held here has begun or told these: whoever may have them is to look."""
@@ -158,6 +162,7 @@ class Executor:
                 await asyncio.sleep(0.5)  # what it claimed would be taken from it again
                 self._bell.set()
                 continue
+            self._heard = False
             try:
                 claimed = await self._ownership.claim(self._worker, free, only=self._only)
             except (OSError, ConnectionError, TimeoutError) as error:
@@ -168,10 +173,12 @@ class Executor:
             programs = await self._programs_of(claimed)
             for claim in claimed:
                 await self._adopt(claim, programs)
-            if self._bell.is_set():
-                self._mail.set()  # who rang meanwhile may have meant one of these
+            if self._heard:
+                self._mail.set()  # who called meanwhile may have meant one of these
             if len(claimed) == free:
                 self._bell.set()
+                if free < _FEW:
+                    await asyncio.sleep(_GATHER)
 
     async def _programs_of(self, claimed: Sequence[Claimed]) -> Mapping[VersionId, Program | Unrunnable]:
         """What is claimed is this worker's to run: ask until there is an answer."""

@@ -19,6 +19,7 @@ class Run:
     """`draft` is ahead of the log by what `last` is still writing.
 
     `finish`: how it is to end; `handling` looks for `handler`, the execution that begins with its failure.
+    `credit`: how many of its next steps go ahead of those of its tenant's other executions.
     `closed`: its terminal event is submitted; `over`: no longer this process's to write.
     """
 
@@ -39,6 +40,7 @@ class Run:
     handling: asyncio.Task[None] | None = None
     handler: NewExecution | None = None
     snapshot_seq: int = 0
+    credit: int = 0
     closed: bool = False
     over: bool = False
 

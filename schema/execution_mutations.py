@@ -19,6 +19,7 @@ from schema.executions import ExecutionType
 from schema.identifiers import read_id
 from schema.info import Info
 from schema.json_objects import object_or_refuse
+from schema.quick_inputs import quick
 from schema.scalars import JSON
 from schema.trials import ExecutionTestInput
 
@@ -42,6 +43,7 @@ class DeduplicateInput:
     window: float = strawberry.field(description="Seconds from the start that begins; at most seven days.")
 
 
+@quick
 @strawberry.input
 class ExecutionStartInput:
     workflow_id: strawberry.ID

@@ -21,7 +21,7 @@ class Announced:
 
 @asynccontextmanager
 async def journal_on(
-    pool: EnginePool, announced: Announced | None = None, *, max_batch: int = 5_000
+    pool: EnginePool, announced: Announced | None = None, *, max_batch: int = 1_000
 ) -> AsyncGenerator[PostgresJournal]:
     journal = PostgresJournal(pool, on_committed=announced or Announced(), max_batch=max_batch)
     journal.start()

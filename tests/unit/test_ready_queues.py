@@ -22,6 +22,16 @@ def test_the_oldest_of_each_tenant_comes_in_turn() -> None:
     assert [queues.pop() for _ in range(4)] == ["a1", "b1", "a2", "a3"]
 
 
+def test_those_ahead_come_first_and_no_earlier_in_the_turn() -> None:
+    queues: ReadyQueues[str] = ReadyQueues()
+    for item in ("a1", "a2", "b1", "b2"):
+        queues.push(TENANTS[item[0] == "b"], item)
+    queues.push(TENANTS[0], "a3", ahead=True)
+    queues.push(TENANTS[0], "a4", ahead=True)
+
+    assert [queues.pop() for _ in range(6)] == ["a3", "b1", "a4", "b2", "a1", "a2"]
+
+
 def test_nothing_can_be_taken_from_nothing() -> None:
     queues: ReadyQueues[str] = ReadyQueues()
     with pytest.raises(IndexError):
