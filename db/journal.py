@@ -32,6 +32,8 @@ T = TypeVar("T")
 
 _MOST_BYTES = 8 * 1024 * 1024
 _PAUSE, _LONGEST_PAUSE = 0.05, 2.0
+_CROWD, _GATHER = 40, 0.005
+"""After a batch of so many appends the next one gathers for so many seconds: a commit costs the server as much as they do."""
 _TIMEOUT = 30.0  # seconds until a server that says nothing counts as away
 
 # Planned once: a batch shall neither pay for planning nor depend on what was in the tables when it was its turn. Every
@@ -112,6 +114,8 @@ class PostgresJournal:
                 while self._queue:
                     self._writing = self._take()
                     await self._write(self._writing)
+                    if len(self._writing) >= _CROWD and not self._closed:
+                        await asyncio.sleep(_GATHER)
         finally:
             self._closed = True
             for item in (*self._writing, *self._queue):
