@@ -33,7 +33,7 @@ T = TypeVar("T")
 _MOST_BYTES = 8 * 1024 * 1024
 _PAUSE, _LONGEST_PAUSE = 0.05, 2.0
 _CROWD, _GATHER = 40, 0.005
-"""After a batch of so many appends the next one gathers for so many seconds: a commit costs the server as much as they do."""
+"""After a batch of so many appends the next gathers for so many seconds: a commit costs as much as many of them do."""
 _TIMEOUT = 30.0  # seconds until a server that says nothing counts as away
 
 # Planned once: a batch shall neither pay for planning nor depend on what was in the tables when it was its turn. Every
