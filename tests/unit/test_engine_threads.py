@@ -30,7 +30,8 @@ def play(handling: str, *failing: str) -> World:
 def test_each_thread_meets_again_in_its_own_round() -> None:
     world = play("continue")
 
-    assert world.finish is not None and world.finish.ending is Ending.COMPLETED
+    assert world.finish is not None
+    assert world.finish.ending is Ending.COMPLETED
     assert [path for path in world.statuses() if path.startswith(("meet", "last"))] == [
         "meet",
         "meet#2",
@@ -43,12 +44,14 @@ def test_each_thread_meets_again_in_its_own_round() -> None:
 def test_where_every_branch_of_a_round_fails_the_failure_that_was_borne_counts(failing: tuple[str, ...]) -> None:
     world = play("continue", *failing)
 
-    assert world.finish is not None and world.finish.ending is Ending.FAILED
+    assert world.finish is not None
+    assert world.finish.ending is Ending.FAILED
     assert world.finish.path == failing[0]
 
 
 def test_a_round_that_collects_its_failures_goes_on_with_them() -> None:
     world = play("collect", "x#2", "y#2")
 
-    assert world.finish is not None and world.finish.ending is Ending.COMPLETED
+    assert world.finish is not None
+    assert world.finish.ending is Ending.COMPLETED
     assert world.statuses()["last#2"] == "COMPLETED"
