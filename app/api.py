@@ -26,6 +26,7 @@ from app.sign_in import TokenEndpoint
 from app.storage import file_limits, file_storage
 from app.tokens import Tokens
 from db import statements
+from db.apikeys import TenantApiKeys
 from db.branches import Branches
 from db.connections import EnginePool, app_database, current_tenant, engine_pool
 from db.data_keys import Keyring
@@ -118,6 +119,7 @@ def stores_of(tenant_id: TenantId, *, keys: Keyring, tenant_concurrency: int | N
         testcases=testcases,
         testcase_writer=testcases,
         load_runs=LoadRuns(tenant_id),
+        api_keys=TenantApiKeys(tenant_id),
     )
 
 
@@ -161,6 +163,7 @@ async def running_api(
             file_limits=file_limits(settings),
             clock=utc_now,
             ids=uuid.uuid7,
+            secret=new_secret,
             url=settings.url,
         )
         parts = _parts(services, pool, arq, master_key, settings)

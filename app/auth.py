@@ -67,7 +67,8 @@ class Authenticator:
 
     async def __call__(self, connection: HTTPConnection, credentials: str | None) -> RequestContext:
         """Raises Unauthenticated."""
-        return self._context(await self.identify(credentials))
+        identity = await self.identify(credentials)
+        return self._context(identity.asking_from(connection.client.host if connection.client else None))
 
     async def identify(self, credentials: str | None) -> Identity:
         """Who holds these credentials; raises Unauthenticated when there are none or they do not hold."""

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import cast
 
 from starlette.datastructures import FormData
@@ -39,13 +40,13 @@ class TokenEndpoint:
 
     async def answer(self, request: Request) -> Response:
         try:
-            signed_in = await self._grant(await _fields(request))
+            signed_in = await self._grant(await _fields(request), request.client.host if request.client else None)
         except _Refused as refused:
             body = {"error": refused.error, "error_description": refused.description}
             return JSONResponse(body, refused.status, headers=_NO_STORE)
         return JSONResponse(self._tokens_for(signed_in), headers=_NO_STORE)
 
-    async def _grant(self, fields: Mapping[str, str]) -> SignedIn:
+    async def _grant(self, fields: Mapping[str, str], address: str | None) -> SignedIn:
         now, given = self._clock(), self._sign_in
         try:
             match fields.get("grant_type"):
@@ -59,7 +60,8 @@ class TokenEndpoint:
                 case "client_credentials":
                     key_id = _key_id(_needed(fields, "client_id"))
                     secret = _needed(fields, "client_secret")
-                    return await sessions.with_api_key(key_id, secret, given=given, now=now)
+                    signed_in = await sessions.with_api_key(key_id, secret, given=given, now=now)
+                    return replace(signed_in, identity=signed_in.identity.asking_from(address))
                 case None:
                     raise _Refused("invalid_request", "grant_type is missing")
                 case _:

@@ -40,8 +40,9 @@ UPDATE refresh_token SET used_at = $2 WHERE id = $1 AND used_at IS NULL AND revo
 """
 _INSERT_KEY = """
 INSERT INTO api_key
-    (id, tenant_id, account_id, name, role, scopes, secret_hash, created_at, expires_at, last_used_at, revoked_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+    (id, tenant_id, account_id, name, role, scopes, secret_hash, created_at, expires_at, last_used_at, revoked_at,
+    allowed_ips, created_by, replaces)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
 """
 
 
@@ -184,6 +185,9 @@ class ApiKeys:
             key.expires_at,
             key.last_used_at,
             key.revoked_at,
+            list(key.allowed_ips),
+            key.created_by,
+            key.replaces,
         )
 
     async def touch(self, key_id: ApiKeyId, at: datetime) -> None:
@@ -211,4 +215,5 @@ def _account(row: asyncpg.Record | None) -> Account | None:
 def _api_key(row: asyncpg.Record) -> ApiKey:
     fields: dict[str, Any] = dict(row)
     fields["role"], fields["scopes"] = Role(row["role"]), tuple(row["scopes"])
+    fields["allowed_ips"] = tuple(row["allowed_ips"])
     return ApiKey(**fields)

@@ -22,7 +22,11 @@ Secret = Callable[[], str]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApiKey:
-    """`scopes` empty means everything the role allows; `secret_hash` is SHA-256 of the secret part."""
+    """`scopes` empty means everything the role allows; `secret_hash` is SHA-256 of the secret part.
+
+    `allowed_ips`: addresses and networks it may be used from, empty for anywhere. `created_by`: TypeID of the actor.
+    `replaces`: the key it was rotated from.
+    """
 
     id: ApiKeyId
     tenant_id: TenantId
@@ -35,6 +39,9 @@ class ApiKey:
     expires_at: datetime | None = None
     last_used_at: datetime | None = None
     revoked_at: datetime | None = None
+    allowed_ips: tuple[str, ...] = ()
+    created_by: str = ""
+    replaces: ApiKeyId | None = None
 
     @property
     def permissions(self) -> frozenset[Permission]:

@@ -3,6 +3,7 @@
 import hmac
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Self
 from uuid import UUID
 
 from domain.access import permissions_of
@@ -10,6 +11,7 @@ from domain.accounts import AccountStore, Membership, Passwords, RefreshToken, R
 from domain.apikeys import TOUCH_EVERY, ApiKey, ApiKeyStore, Secret, digest
 from domain.errors import Unauthenticated
 from domain.ids import ApiKeyId, TenantId, UserId
+from domain.networks import is_among
 from domain.sources import Ids
 from domain.tenancy import Actor, ActorKind, Principal, Tenant, TenantStore
 
@@ -18,11 +20,24 @@ REFRESH_PREFIX = "refresh_"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Identity:
-    """A principal with the tenant it acts for; `role` is the name of its role."""
+    """A principal with the tenant it acts for; `role` is the name of its role.
+
+    `allowed_ips`: addresses and networks it may ask from, empty for anywhere.
+    """
 
     principal: Principal
     tenant: Tenant
     role: str
+    allowed_ips: tuple[str, ...] = ()
+
+    def asking_from(self, address: str | None) -> Self:
+        """The identity; raises Unauthenticated where it may not be used from this IP address."""
+        if self.allowed_ips and not is_among(address, self.allowed_ips):
+            raise Unauthenticated(
+                "This API key may not be used from this address",
+                remedy="Use it from an address on its list, or have an administrator change the list.",
+            )
+        return self
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,7 +134,7 @@ async def _identity_of_key(key: ApiKey, tenants: TenantStore) -> Identity:
         raise _ended()
     actor = Actor(kind=ActorKind.API_KEY, id=key.id, user_id=key.account_id)
     principal = Principal(tenant_id=key.tenant_id, actor=actor, permissions=key.permissions, expires_at=key.expires_at)
-    return Identity(principal=principal, tenant=tenant, role=key.role.value)
+    return Identity(principal=principal, tenant=tenant, role=key.role.value, allowed_ips=key.allowed_ips)
 
 
 async def touch(key: ApiKey, keys: ApiKeyStore, now: datetime) -> ApiKey:

@@ -6,6 +6,8 @@ from datetime import datetime
 
 from domain.access import Permission
 from domain.accounts import AccountStore, Passwords
+from domain.apikeys import Secret
+from domain.apikeys_edit import ApiKeyAdmin
 from domain.branches import BranchReader, BranchWriter
 from domain.connections import ConnectionReader, Connections, ConnectionTester, ConnectionWriter
 from domain.dead_letters import DeadLetterStore, Replaying
@@ -82,6 +84,7 @@ class Stores:
     testcases: TestCaseReader
     testcase_writer: TestCaseWriter
     load_runs: LoadRunStore
+    api_keys: ApiKeyAdmin
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,6 +110,7 @@ class Services:
     file_limits: FileLimits
     clock: Clock
     ids: Ids
+    secret: Secret
     url: str
 
 

@@ -4,6 +4,7 @@ import strawberry
 from strawberry.schema.config import StrawberryConfig
 
 from schema import errors, live
+from schema.apikeys import ApiKeyMutation, ApiKeyQuery
 from schema.branch_mutations import BranchMutation
 from schema.branches import BranchQuery, BranchType
 from schema.comparisons import ComparisonQuery
@@ -56,6 +57,7 @@ class Query(
     SplitQuery,
     TestCaseQuery,
     LoadRunQuery,
+    ApiKeyQuery,
 ):
     pass
 
@@ -77,6 +79,7 @@ class Mutation(
     EnvironmentMutation,
     SplitMutation,
     MigrationMutation,
+    ApiKeyMutation,
 ):
     pass
 

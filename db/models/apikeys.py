@@ -6,7 +6,8 @@ from tortoise.models import Model
 
 
 class ApiKey(Model):
-    """`secret_hash` is SHA-256 of the secret part; `scopes` empty means everything the role allows."""
+    """`secret_hash` is SHA-256 of the secret part; `scopes` empty means everything the role allows,
+    `allowed_ips` empty that it may be used from anywhere. `replaces`: the key it was rotated from."""
 
     id = fields.UUIDField(primary_key=True, default=None)
     tenant_id = fields.UUIDField()
@@ -19,6 +20,9 @@ class ApiKey(Model):
     expires_at = fields.DatetimeField(null=True)
     last_used_at = fields.DatetimeField(null=True)
     revoked_at = fields.DatetimeField(null=True)
+    allowed_ips: fields.Field[list[str]] = ArrayField("text", default=list, db_default="{}")
+    created_by = fields.TextField(default="", db_default="")
+    replaces = fields.UUIDField(null=True)
 
     class Meta(Model.Meta):
         table = "api_key"

@@ -109,6 +109,7 @@ async def application(pool: EnginePool, redis_url: str, catalog: NodeCatalog) ->
             file_limits=FILE_LIMITS,
             clock=utc_now,
             ids=uuid.uuid7,
+            secret=new_secret,
             url=URL,
         )
         tokens = Tokens(MASTER_KEY, life=timedelta(minutes=15), clock=utc_now, ids=uuid.uuid7)

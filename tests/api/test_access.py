@@ -64,6 +64,7 @@ QUERIES: Mapping[tuple[Permission, ...], str] = {
     (Permission.CONNECTION_READ,): "connection connections connectionTypes",
     (Permission.STREAM_READ,): "stream streams",
     (Permission.FILE_READ,): "file files",
+    (Permission.TENANT_MANAGE,): "apiKeys",
 }
 MUTATIONS: Mapping[tuple[Permission, ...], str] = {
     (Permission.WORKFLOW_WRITE,): """
@@ -74,7 +75,8 @@ MUTATIONS: Mapping[tuple[Permission, ...], str] = {
         workflowPublish workflowPublishApprove workflowPublishDecline workflowRollback workflowSetStatus
         workflowPromote environmentCreate environmentUpdate environmentReorder environmentDelete
         splitStart splitChange splitEnd""",
-    (Permission.TENANT_MANAGE,): "workflowSetPublishRule tenantSetPublishRule",
+    (Permission.TENANT_MANAGE,): """
+        workflowSetPublishRule tenantSetPublishRule apiKeyCreate apiKeyRotate apiKeyRevoke""",
     (Permission.TRIGGER_WRITE,): "triggerCreate triggerUpdate triggerEnable triggerDisable triggerDelete",
     (Permission.EXECUTION_START,): """
         executionStart executionStartMany executionRetry deadLetterReplay testCaseRun loadRunStart""",
