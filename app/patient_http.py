@@ -3,7 +3,7 @@
 import asyncio
 from typing import Final
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 HEAD_SECONDS: Final = 20.0
 """From the first moment of a connection, or the first byte after an answer, to the end of the next request's head."""
@@ -46,8 +46,8 @@ class PatientHttp(HttpToolsProtocol):
         super().on_headers_complete()
 
     def _answers_nothing(self) -> bool:
-        cycle: object = self.cycle  # None before the first request, whatever uvicorn's types say
-        return cycle is None or self.cycle.response_complete
+        cycle: RequestResponseCycle | None = self.cycle  # None before the first request, whatever uvicorn's types say
+        return cycle is None or cycle.response_complete
 
     def _be_impatient(self) -> None:
         self._timer = self.loop.call_later(self.head_seconds, self.transport.close)

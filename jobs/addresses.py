@@ -86,9 +86,8 @@ class AddressGuard:
         name = shown(host, port)
         numeric = [ip_address(text) for text in addresses]
         if any(denied.covers(host, port, numeric) for denied in self._deny):
-            raise AddressRefused(
-                f"{name} is denied on this installation", "The list is WEIR_HTTP_DENY; an administrator may shorten it."
-            )
+            remedy = "The list is WEIR_HTTP_DENY; an administrator may shorten it."
+            raise AddressRefused(f"{name} is denied on this installation", remedy)
         if self._allow is None or name.lower() in self._allow or host.lower() in self._allow:
             return
         for address in numeric:
