@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from enum import IntEnum
 from importlib.util import find_spec
 
+import click
 import orjson
 
-from domain.json import JSON, as_list, as_object
+from domain.json import JSONObject, as_list, as_object
 
 SECONDS = 180.0
 """How long all packages together may take."""
@@ -65,7 +66,7 @@ def told(output: str, errors: str = "") -> Audit:
     return Audit(verdict=Verdict.VULNERABLE if found else Verdict.NONE_KNOWN, lines=(*found, counted))
 
 
-def _lines(package: dict[str, JSON]) -> Iterable[str]:
+def _lines(package: JSONObject) -> Iterable[str]:
     for vulnerability in map(as_object, as_list(package["vulns"])):
         fixes = ", ".join(str(version) for version in as_list(vulnerability.get("fix_versions")))
         remedy = f"mended in {fixes}" if fixes else "not mended yet"
@@ -77,11 +78,8 @@ def _unknown(why: str) -> Audit:
 
 
 def main() -> int:
-    if find_spec("pip_audit") is None:
-        result = _unknown("pip-audit is not installed")
-    else:
-        result = audit()
-    print("\n".join(result.lines))
+    result = audit() if find_spec("pip_audit") else _unknown("pip-audit is not installed")
+    click.echo("\n".join(result.lines))
     return result.verdict
 
 

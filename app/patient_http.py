@@ -1,7 +1,7 @@
 """uvicorn's HTTP with what it lacks, bounds on a request's head: changes when they move, or uvicorn's protocol does."""
 
 import asyncio
-from typing import Final
+from typing import Final, cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
@@ -46,7 +46,7 @@ class PatientHttp(HttpToolsProtocol):
         super().on_headers_complete()
 
     def _answers_nothing(self) -> bool:
-        cycle: RequestResponseCycle | None = self.cycle  # None before the first request, whatever uvicorn's types say
+        cycle = cast("RequestResponseCycle | None", self.cycle)  # None before the first request
         return cycle is None or cycle.response_complete
 
     def _be_impatient(self) -> None:

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from starlette.responses import PlainTextResponse
+from starlette.requests import Request
+from starlette.responses import Response
 
 from app import graphiql
 from app.asgi import Parts, application
@@ -30,10 +31,13 @@ class Seen:
     console: str
 
 
+async def nothing(request: Request) -> Response:
+    return Response()
+
+
 @pytest.fixture
 async def site(world: World) -> AsyncGenerator[str]:
     endpoint = GraphQLEndpoint(sample_schema(), SampleAuthenticator(world), page=graphiql.page(graphiql.EXAMPLES))
-    nothing = PlainTextResponse("").__call__
     parts = Parts(graphql=endpoint, token=nothing, resume=nothing, checks={}, rules=EdgeRules())
     with listening("127.0.0.1", 0) as bound:
         async with serving(application(parts), bound):

@@ -8,8 +8,11 @@ import httpx
 import pytest
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
-from starlette.routing import Route, Router
+from starlette.routing import Route, Router, WebSocketRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.websockets import WebSocket
+from websockets.asyncio.client import connect
+from websockets.exceptions import InvalidStatus
 
 from app.asgi import Parts, application
 from app.edge import HEADERS, EdgeRules, guarded
@@ -34,12 +37,12 @@ class GraphQL:
         await JSONResponse({"data": None})(scope, receive, send)
 
 
-def whole(rules: EdgeRules | None = None, **more: bool) -> ASGIApp:
+def whole(rules: EdgeRules | None = None, *, assets: bool = True) -> ASGIApp:
     """The application with endpoints that need no servers."""
-    parts = Parts(
-        graphql=GraphQL(), token=take, resume=breaks, checks={"postgresql": bool}, rules=rules or EdgeRules(), **more
+    checks = {"postgresql": lambda: True}
+    return application(
+        Parts(graphql=GraphQL(), token=take, resume=breaks, checks=checks, assets=assets, rules=rules or EdgeRules())
     )
-    return application(parts)
 
 
 def asking(app: ASGIApp, base_url: str = "http://weir.test") -> httpx.AsyncClient:
@@ -284,3 +287,27 @@ async def test_requests_one_after_another_on_one_connection_are_all_answered(mon
             writer.write(HEAD % 3 + b"abc" + HEAD % 2 + b"ab")  # the second before the first is answered
             assert (await reader.readuntil(b"\r\n\r\n3")).startswith(b"HTTP/1.1 200 ")
             assert (await reader.readuntil(b"\r\n\r\n2")).startswith(b"HTTP/1.1 200 ")
+
+
+async def echo(socket: WebSocket) -> None:
+    await socket.accept()
+    async for text in socket.iter_text():
+        await socket.send_text(text)
+
+
+async def test_a_websocket_outlives_the_patience_with_heads_and_is_opened_under_known_names_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(PatientHttp, "head_seconds", 0.1)
+    app = guarded(Router([WebSocketRoute("/", echo)]), EdgeRules(hosts=("127.0.0.1",)))
+    with listening("127.0.0.1", 0) as bound:
+        port = bound.getsockname()[1]
+        async with serving(app, bound), asyncio.timeout(10), connect(f"ws://127.0.0.1:{port}/") as socket:
+            with pytest.raises(InvalidStatus) as refused:
+                await connect(f"ws://localhost:{port}/", host="127.0.0.1")
+            idle, _ = await asyncio.open_connection("127.0.0.1", port)
+            assert await idle.read() == b""  # so the patience is over for the socket too
+            await socket.send("still here")
+            assert await socket.recv() == "still here"
+
+    assert refused.value.response.status_code == 403

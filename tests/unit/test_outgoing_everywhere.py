@@ -10,6 +10,7 @@ import pytest
 from app.settings import PROJECT
 from domain.connections import Connections
 from domain.engine.outcomes import Completed, Failed
+from domain.files import Files
 from domain.ids import TenantId
 from domain.json import JSON, JSONObject
 from jobs.connection_tests import RealConnectionTester
@@ -67,7 +68,7 @@ def ways(port: int) -> Iterator[Way]:
 
 
 def _held(type: str, settings: JSONObject) -> Connection:
-    every = dict.fromkeys(("token", "apiKey", "apiToken", "value", "password"), "secret")
+    every: dict[str, str] = dict.fromkeys(("token", "apiKey", "apiToken", "value", "password"), "secret")
     auth: dict[str, JSON] = {"auth": "bearer", "email": "a@example.com"}
     return connection("it", type=type, settings={**auth, **settings}, secrets=every)
 
@@ -114,7 +115,11 @@ async def test_a_document_asks_nobody_for_its_pictures_and_styles(world: NodeWor
         @font-face {{ font-family: x; src: url({url}/c.ttf) }} body {{ background: url({url}/d.png) }}</style></head>
         <body><img src="{url}/e.png"><img src="file:///etc/passwd">text</body></html>"""
     kept = MemoryFiles()
-    there = replace(world, supplies=replace(world.supplies, files=lambda _: kept))
+
+    def files(tenant: TenantId) -> Files:
+        return kept
+
+    there = replace(world, supplies=replace(world.supplies, files=files))
     outcome = await there.run("document", {"template": template, "format": "pdf"})
 
     assert isinstance(outcome, Completed | Failed)
