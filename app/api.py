@@ -9,13 +9,14 @@ from typing import Any, cast
 
 import uuid_utils.compat as uuid
 from arq.connections import ArqRedis, create_pool
-from starlette.applications import Starlette
+from starlette.types import ASGIApp
 
 from app import graphiql
 from app.asgi import Parts, application
 from app.auth import Authenticator
 from app.bootstrap import new_secret
 from app.clock import utc_now
+from app.edge import EdgeRules
 from app.files import FileEndpoints
 from app.keyring import keyring
 from app.passwords import Argon2Passwords
@@ -68,13 +69,14 @@ from jobs.sandbox.evaluator import Evaluator
 from jobs.sandbox.sandbox import Sandbox
 from resolvers.context import Services, Stores, context_of
 from schema.endpoint import GraphQLEndpoint
+from schema.limits import Limits
 from schema.root import build_schema
 from schema.transport import TransportSettings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Api:
-    app: Starlette
+    app: ASGIApp
     services: Services
     pool: EnginePool
 
@@ -140,7 +142,7 @@ async def running_api(
         feed.start()
         stack.push_async_callback(feed.close)
         evaluator = Evaluator(await stack.enter_async_context(Sandbox()))
-        outgoing = Outgoing(allow=settings.http_allow, block_private=settings.http_block_private)
+        outgoing = Outgoing(allow=settings.http_allow, deny=settings.denied, block_private=settings.http_block_private)
         stack.push_async_callback(outgoing.close)
         keys = keyring(master_key)
         services = Services(
@@ -200,15 +202,22 @@ def _parts(services: Services, pool: EnginePool, arq: ArqRedis, master_key: byte
     )
     return Parts(
         graphql=GraphQLEndpoint(
-            build_schema(),
+            build_schema(Limits(query_seconds=settings.query_seconds), introspection=settings.introspection),
             authenticate,
-            settings=TransportSettings(body_limit=settings.max_body_bytes),
-            page=graphiql.page(graphiql.EXAMPLES),
+            settings=TransportSettings(body_limit=settings.max_body_bytes, allowed_origins=settings.cors_origins),
+            page=graphiql.page(graphiql.EXAMPLES) if settings.shows_graphiql else None,
         ),
         token=TokenEndpoint(sign_in=sign_in, tokens=tokens, clock=utc_now).answer,
         resume=resume.__call__,
         files=FileEndpoints(authenticate).routes,
         checks={"postgresql": _postgres(pool), "redis": _redis(arq)},
+        assets=settings.shows_graphiql,
+        rules=EdgeRules(
+            hosts=settings.allowed_hosts,
+            origins=settings.cors_origins,
+            https=settings.url.startswith("https://"),
+            body_seconds=settings.body_seconds,
+        ),
     )
 
 

@@ -3,16 +3,17 @@
 import asyncio
 import inspect
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import cast
 
-from starlette.applications import Starlette
+from starlette.middleware.exceptions import ExceptionMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
-from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
+from starlette.routing import BaseRoute, Mount, Route, Router, WebSocketRoute
 from starlette.types import ASGIApp
 
 from app import graphiql
+from app.edge import EdgeRules, guarded
 
 Check = Callable[[], object]
 Endpoint = Callable[[Request], Awaitable[Response]]
@@ -23,16 +24,23 @@ _METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parts:
-    """What the routes lead to. `checks` are asked by /readyz, each by name."""
+    """What the routes lead to, and what stands before them. `checks` are asked by /readyz, each by name.
+
+    `assets`: whether GraphiQL's files are served.
+    """
 
     graphql: ASGIApp
     token: Endpoint
     resume: Endpoint
     checks: Mapping[str, Check]
     files: Sequence[BaseRoute] = ()
+    assets: bool = True
+    rules: EdgeRules = field(default_factory=EdgeRules)
 
 
-def application(parts: Parts) -> Starlette:
+def application(parts: Parts) -> ASGIApp:
+    """Everything one process answers, behind its edge."""
+
     async def ready(request: Request) -> Response:
         """200 when every server this process stands on answers, else 503 and which does not."""
         answers = {name: await _answers(check) for name, check in parts.checks.items()}
@@ -47,9 +55,10 @@ def application(parts: Parts) -> Starlette:
         *parts.files,
         Route("/graphql", parts.graphql),
         WebSocketRoute("/graphql", parts.graphql),
-        Mount(graphiql.ASSETS_PATH, graphiql.assets()),
+        *([Mount(graphiql.ASSETS_PATH, graphiql.assets())] if parts.assets else []),
     ]
-    return Starlette(routes=routes)
+    # Not Starlette itself, which would answer and log what is unexpected before the edge can.
+    return guarded(ExceptionMiddleware(Router(routes)), parts.rules)
 
 
 async def home(request: Request) -> Response:

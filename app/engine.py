@@ -152,7 +152,11 @@ async def running_engine(
             capacity=settings.worker_capacity,
             only=options.only,
         )
-        outgoing = Outgoing(allow=(*settings.http_allow, *options.allow), block_private=settings.http_block_private)
+        outgoing = Outgoing(
+            allow=(*settings.http_allow, *options.allow),
+            deny=settings.denied,
+            block_private=settings.http_block_private,
+        )
         stack.push_async_callback(outgoing.close)
         storage = file_storage(settings)
         children = partial(_children, pool=pool)

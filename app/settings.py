@@ -17,11 +17,14 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 
+from domain.destinations import Destination, destination
 from domain.errors import Invalid
 
 PREFIX = "WEIR_"
 PROJECT = Path(__file__).resolve().parent.parent
 _SECRET = frozenset({"database_url", "redis_url", "master_key", "files_s3_secret_key"})  # no message has their values
+_ORIGIN = re.compile(r"https?://(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+)(:[0-9]{1,5})?")
+_HOST = re.compile(r"\[[0-9a-fA-F:.]+\]|(\*\.)?[A-Za-z0-9._-]+")
 _HOST_AND_PORT = re.compile(r"(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+)(:[0-9]{1,5})?")
 
 
@@ -56,6 +59,29 @@ def _hosts(value: tuple[str, ...]) -> tuple[str, ...]:
         if not _HOST_AND_PORT.fullmatch(host):
             raise ValueError(f"{host!r} is neither HOST nor HOST:PORT")
     return value
+
+
+def _destinations(value: tuple[str, ...]) -> tuple[str, ...]:
+    for text in value:
+        try:
+            destination(text)
+        except Invalid as error:
+            raise ValueError(error.message) from None
+    return value
+
+
+def _origins(value: tuple[str, ...]) -> tuple[str, ...]:
+    for origin in value:
+        if not _ORIGIN.fullmatch(origin):
+            raise ValueError(f"{origin!r} is no origin, such as https://app.example.com")
+    return tuple(origin.lower() for origin in value)
+
+
+def _host_names(value: tuple[str, ...]) -> tuple[str, ...]:
+    for host in value:
+        if not _HOST.fullmatch(host):
+            raise ValueError(f"{host!r} is neither HOST nor *.DOMAIN")
+    return tuple(host.lower() for host in value)
 
 
 class Settings(BaseModel):
@@ -123,8 +149,26 @@ class Settings(BaseModel):
     """How long a file is kept, at least as long as its execution lives; 0 keeps it until it is deleted."""
     http_allow: Annotated[tuple[str, ...], AfterValidator(_hosts), BeforeValidator(_list)] = ()
     """Hosts that workflows may call although they are private, comma-separated, such as `127.0.0.1:9000,intranet`."""
+    http_deny: Annotated[tuple[str, ...], AfterValidator(_destinations), BeforeValidator(_list)] = ()
+    """Where workflows may never connect to, comma-separated: hosts (and those below them), `HOST:PORT`, networks such
+    as `203.0.113.0/24`. Wins over WEIR_HTTP_ALLOW."""
     http_block_private: bool = True
     """Whether requests of workflows to private, loopback and link-local addresses are refused."""
+    allowed_hosts: Annotated[tuple[str, ...], AfterValidator(_host_names), BeforeValidator(_list)] = ()
+    """The names in the Host header that are answered, comma-separated, such as `weir.example.com,*.example.org`.
+    /healthz and /readyz answer to any. Unset: every name."""
+    cors_origins: Annotated[tuple[str, ...], AfterValidator(_origins), BeforeValidator(_list)] = ()
+    """Other origins whose pages may call the API from a browser, comma-separated, such as `https://app.example.com`.
+    Unset: none."""
+    graphiql: Literal["auto", "on", "off"] = "auto"
+    """Whether a browser that opens /graphql gets GraphiQL; `auto`: not in production, which is where WEIR_DATABASE_URL
+    names a database or WEIR_PUBLIC_URL is https."""
+    introspection: bool = True
+    """Whether callers who have the permission `schema:introspect` may read the schema through the API."""
+    body_seconds: Annotated[float, Field(ge=0.1, le=600)] = 20.0
+    """How long a request may take to bring its body, and a second more for each KiB that came; 408 after that."""
+    query_seconds: Annotated[float, Field(ge=0.1, le=600)] = 30.0
+    """Longest time that a GraphQL query may take. A mutation has 330 s, since a start may wait for its result."""
     breaker_failures: Annotated[int, Field(ge=0, le=10_000)] = 10
     """Failed calls in a row, of all workers together, after which a host is left alone for a while; 0: never."""
     breaker_window_seconds: Annotated[float, Field(ge=1, le=3_600)] = 60.0
@@ -164,6 +208,17 @@ class Settings(BaseModel):
     def url(self) -> str:
         """How others reach this server, without a slash at its end."""
         return (self.public_url or f"http://{self.host}:{self.port}").rstrip("/")
+
+    @property
+    def denied(self) -> tuple[Destination, ...]:
+        """Where workflows may never connect to."""
+        return tuple(map(destination, self.http_deny))
+
+    @property
+    def shows_graphiql(self) -> bool:
+        """Whether a browser gets the page."""
+        production = self.database_url is not None or self.url.startswith("https://")
+        return self.graphiql == "on" or (self.graphiql == "auto" and not production)
 
 
 def environment() -> Mapping[str, str]:

@@ -9,11 +9,12 @@ from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 
 import uvicorn
 import uvloop
-from starlette.applications import Starlette
+from starlette.types import ASGIApp
 
 from app import logs
 from app.api import running_api
 from app.bootstrap import FILE, Credentials, ensure_credentials
+from app.patient_http import PatientHttp
 from app.scheduler import keep_partitions_ahead
 from app.settings import PROJECT, Settings, environment
 from app.signals import stop_event
@@ -88,17 +89,19 @@ async def _serve(stack: Stack, bound: socket.socket, *, workers: int, say: Say, 
 
 
 def _welcome(credentials: Credentials, stack: Stack, say: Say) -> None:
-    say(f"GraphiQL is at {credentials.url}/graphql")
+    if stack.settings.shows_graphiql:
+        say(f"GraphiQL is at {credentials.url}/graphql")
     say(f"sign in as {credentials.email} of tenant {credentials.tenant}; password and API key: {stack.data_dir / FILE}")
     say(f'try: curl {credentials.url}/graphql -H "X-API-Key: $KEY" -H "Content-Type: application/json"')
     say("""           -d '{"query": "{ viewer { tenant { name } } }"}'""")
 
 
 @asynccontextmanager
-async def serving(app: Starlette, bound: socket.socket) -> AsyncGenerator[None]:
+async def serving(app: ASGIApp, bound: socket.socket) -> AsyncGenerator[None]:
     """The application on this socket while the block runs."""
     config = uvicorn.Config(
         app,
+        http=PatientHttp,
         log_config=None,
         log_level="warning",
         access_log=False,

@@ -14,10 +14,16 @@ _NAT64: Final = IPv6Network("64:ff9b::/96")
 _NOT_PUBLIC: Final = tuple(
     map(
         ip_network,
-        ("192.0.0.0/24", "192.88.99.0/24", "64:ff9b:1::/48", "3fff::/20", "5f00::/16", "168.63.129.16/32"),
+        (
+            *("192.0.0.0/24", "192.88.99.0/24", "64:ff9b:1::/48", "3fff::/20", "5f00::/16", "168.63.129.16/32"),
+            *("fec0::/10", "3ffe::/16", "::/96", "::ffff:0:0:0/96"),
+        ),
     )
 )
-"""Special-purpose networks that older Pythons take for public (IANA's registries), and Azure's WireServer."""
+"""Special-purpose networks that Python takes for public (IANA's registries), those that were given up but may still be
+routed inside (site-local, 6bone, IPv4-compatible, IPv4-translated), and Azure's WireServer."""
+_ISATAP: Final = frozenset({0x00005EFE, 0x02005EFE})
+"""The upper half of an interface identifier whose lower half is an IPv4 address (RFC 5214)."""
 _METADATA: Final = frozenset({"169.254.169.254", "169.254.170.2", "fd00:ec2::254", "100.100.100.200", "168.63.129.16"})
 _METADATA_NAMES: Final = frozenset({"metadata", "metadata.google.internal", "instance-data"})
 _LOCAL_NAMES: Final = frozenset(
@@ -37,17 +43,24 @@ _SHY: Final = dict.fromkeys(map(ord, "\u00ad\u200b\u2060\ufeff"))
 def refused(address: IPv4Address | IPv6Address) -> bool:
     """Whether an address is not public: private, loopback, link-local, multicast, reserved, a metadata service.
 
-    IPv4 addresses inside IPv6 ones (mapped, 6to4, Teredo, NAT64) count as themselves.
+    IPv4 addresses inside IPv6 ones (mapped, 6to4, Teredo, ISATAP, NAT64) count as themselves.
     """
-    if isinstance(address, IPv6Address):
-        inside = [address.ipv4_mapped, address.sixtofour, *(address.teredo or ())]
-        if address in _NAT64:
-            inside.append(IPv4Address(int(address) & 0xFFFFFFFF))
-        embedded = [each for each in inside if each is not None]
-        if embedded:
-            return any(refused(each) for each in embedded)
+    inside = embedded(address)
+    if inside:
+        return any(refused(each) for each in inside)
     special = any(address in network for network in _NOT_PUBLIC)
     return special or not address.is_global or address.is_multicast or address.is_reserved
+
+
+def embedded(address: IPv4Address | IPv6Address) -> tuple[IPv4Address, ...]:
+    """The IPv4 addresses to which a packet for this IPv6 address may be handed on."""
+    if isinstance(address, IPv4Address):
+        return ()
+    last = IPv4Address(int(address) & 0xFFFFFFFF)
+    inside = [address.ipv4_mapped, address.sixtofour, *(address.teredo or ())]
+    if address in _NAT64 or (int(address) >> 32) & 0xFFFFFFFF in _ISATAP:
+        inside.append(last)
+    return tuple(each for each in inside if each is not None)
 
 
 def why_not_public(host: str) -> str | None:
@@ -61,7 +74,7 @@ def why_not_public(host: str) -> str | None:
             return None
         plain = address.ipv4_mapped if isinstance(address, IPv6Address) and address.ipv4_mapped else address
         return f"{plain}, the metadata service of a cloud" if str(plain) in _METADATA else str(plain)
-    name = _name(host)
+    name = host_name(host)
     if name in _METADATA_NAMES:
         return "the metadata service of a cloud"
     if name in _LOCAL_NAMES or name.endswith(_LOCAL_ENDS):
@@ -77,11 +90,11 @@ def address_of(host: str) -> IPv4Address | IPv6Address | None:
             return IPv6Address(unquote(host.strip("[]")).partition("%")[0])
         except AddressValueError:
             return None
-    return _ipv4(_name(host))
+    return _ipv4(host_name(host))
 
 
-def _name(host: str) -> str:
-    """As it is looked up: characters that mean the same, such as full-width digits, are one."""
+def host_name(host: str) -> str:
+    """A host as it is looked up: characters that mean the same, such as full-width digits, are one."""
     text = unicodedata.normalize("NFKC", unquote(host).translate(_STRIPPED).translate(_SHY))
     return text.replace("。", ".").lower().removesuffix(".")
 

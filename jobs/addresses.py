@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from ipaddress import ip_address
 
 from domain.addresses import refused
+from domain.destinations import Destination
 
 Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
 """From host name and port to numeric addresses; raises OSError."""
@@ -31,12 +32,18 @@ class Unreachable(Exception):
 class AddressGuard:
     """`allow` lists the `host` and `host:port` that may be reached whatever their address.
 
-    `block_private` off allows every address.
+    `block_private` off allows every address. What is in `deny` is never reached, allowed or not.
     """
 
     def __init__(
-        self, *, allow: Iterable[str] = (), block_private: bool = True, resolve: Resolve | None = None
+        self,
+        *,
+        allow: Iterable[str] = (),
+        deny: Iterable[Destination] = (),
+        block_private: bool = True,
+        resolve: Resolve | None = None,
     ) -> None:
+        self._deny = tuple(deny)
         self._allow = frozenset(map(str.lower, allow)) if block_private else None
         self._resolve = resolve or _resolve
 
@@ -77,11 +84,15 @@ class AddressGuard:
 
     def _check(self, host: str, port: int, addresses: Sequence[str]) -> None:
         name = shown(host, port)
+        numeric = [ip_address(text) for text in addresses]
+        if any(denied.covers(host, port, numeric) for denied in self._deny):
+            remedy = "The list is WEIR_HTTP_DENY; an administrator may shorten it."
+            raise AddressRefused(f"{name} is denied on this installation", remedy)
         if self._allow is None or name.lower() in self._allow or host.lower() in self._allow:
             return
-        for text in addresses:
-            if refused(ip_address(text)):
-                message = f"{name} leads to the address {text}, which is not public"
+        for address in numeric:
+            if refused(address):
+                message = f"{name} leads to the address {address}, which is not public"
                 raise AddressRefused(message, f"An administrator may allow it: WEIR_HTTP_ALLOW={name}")
 
 

@@ -14,6 +14,7 @@ from typing import Any, cast
 import httpcore
 import httpx
 
+from domain.destinations import Destination
 from jobs.addresses import AddressGuard, AddressRefused, Resolve, Unreachable
 from jobs.decoding import NotDecodable, decoded
 from jobs.http_credentials import Credentials
@@ -85,22 +86,20 @@ class OutgoingResponse:
 
 
 class Outgoing:
-    """One per process. `allow` lists the `host` and `host:port` that may be reached whatever their address.
-
-    `block_private` off allows every address.
-    """
+    """One per process. `allow`, `deny` and `block_private` are those of `AddressGuard`."""
 
     def __init__(
         self,
         *,
         allow: Iterable[str] = (),
+        deny: Iterable[Destination] = (),
         block_private: bool = True,
         max_response_bytes: int = MAX_RESPONSE_BYTES,
         max_connections: int = 1_000,
         resolve: Resolve | None = None,
     ) -> None:
         self._max_response_bytes = max_response_bytes
-        self.addresses = AddressGuard(allow=allow, block_private=block_private, resolve=resolve)
+        self.addresses = AddressGuard(allow=allow, deny=deny, block_private=block_private, resolve=resolve)
         """The guard of these requests, for those that speak another protocol than HTTP."""
         backend = _CheckedBackend(self.addresses)
         self._client = httpx.AsyncClient(

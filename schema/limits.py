@@ -35,6 +35,8 @@ class Limits:
     list_length: int = 10
     objects: int = 30_000  # input objects in the variables of one operation
     documents: int = 256  # how many checked documents are remembered
+    query_seconds: float = 30.0
+    mutation_seconds: float = 330.0  # a start may wait 300 s for its result
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

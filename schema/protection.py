@@ -1,6 +1,7 @@
 """The schema as it is served: checked, priced, masked. Changes when a protection is added."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache, partial
@@ -88,9 +89,10 @@ class Documents:
 class Protection(SchemaExtension):
     """Gives each operation its checked document, refuses what it may not do, and reports its cost."""
 
-    def __init__(self, documents: Documents, limits: Limits) -> None:
+    def __init__(self, documents: Documents, limits: Limits, *, introspection: bool) -> None:
         self._documents = documents
         self._limits = limits
+        self._introspection = introspection
         self._checked: Checked | None = None
         self._cost: int | None = None
 
@@ -110,6 +112,24 @@ class Protection(SchemaExtension):
             self.execution_context.pre_execution_errors = self._errors(self._checked)
         yield
 
+    async def on_execute(self) -> AsyncIterator[None]:
+        """A subscription may go on for ever; its events are small."""
+        match self.execution_context.operation_type:
+            case OperationType.QUERY:
+                seconds = self._limits.query_seconds
+            case OperationType.MUTATION:
+                seconds = self._limits.mutation_seconds
+            case OperationType.SUBSCRIPTION:
+                seconds = None
+        deadline = asyncio.timeout(seconds)
+        try:
+            async with deadline:
+                yield
+        except TimeoutError:
+            if deadline.expired():
+                raise _too_long(seconds) from None
+            raise
+
     def get_results(self) -> dict[str, Any]:
         if self._cost is None:
             return {}
@@ -119,7 +139,8 @@ class Protection(SchemaExtension):
         if checked.errors or checked.pricing is None:
             return list(checked.errors)
         context = self.execution_context
-        if checked.entrances and not getattr(context.context, "may_introspect", False):
+        may = self._introspection and getattr(context.context, "may_introspect", False)
+        if checked.entrances and not may:
             return [introspection.denial(checked.entrances)]
         variables = context.variables or {}
         excess = self._documents.excess_of(checked.document, context.operation_name, variables)
@@ -141,6 +162,13 @@ def _too_costly(cost: int, maximum: int) -> GraphQLError:
             "cost": {"requested": cost, "maximum": maximum},
             "remedy": "Ask for smaller pages, or for less in each of their elements.",
         },
+    )
+
+
+def _too_long(seconds: float | None) -> GraphQLError:
+    return GraphQLError(
+        f"The operation took more than {seconds:g} s and was broken off",
+        extensions={"code": "OPERATION_TIMEOUT", "remedy": "Ask for smaller pages, or for less at once."},
     )
 
 
@@ -185,6 +213,7 @@ class ProtectedSchema(Schema):
         types: Iterable[type] = (),
         config: StrawberryConfig | None = None,
         limits: Limits | None = None,
+        introspection: bool = True,
         extensions: Iterable[type[SchemaExtension] | Callable[[], SchemaExtension]] = (),
         scalar_overrides: Mapping[object, Any] | None = None,
     ) -> None:
@@ -197,7 +226,7 @@ class ProtectedSchema(Schema):
             subscription,
             types=types,
             config=replace(config or StrawberryConfig(), disable_field_suggestions=True),
-            extensions=[lambda: Protection(self.documents, bounds), *extensions],
+            extensions=[lambda: Protection(self.documents, bounds, introspection=introspection), *extensions],
             execution_context_class=type("Executor", (EventExecutor,), {"cohorts": self.cohorts}),
             scalar_overrides=scalar_overrides,
         )

@@ -108,8 +108,11 @@ _NODES = (
 )
 
 
-def build_schema(limits: Limits | None = None) -> ProtectedSchema:
-    """The schema as it is served; its context is a `resolvers.context.RequestContext`."""
+def build_schema(limits: Limits | None = None, *, introspection: bool = True) -> ProtectedSchema:
+    """The schema as it is served; its context is a `resolvers.context.RequestContext`.
+
+    `introspection` off keeps it from every caller.
+    """
     return ProtectedSchema(
         Query,
         Mutation,
@@ -117,6 +120,7 @@ def build_schema(limits: Limits | None = None) -> ProtectedSchema:
         types=(*_NODES, *errors.TYPES),
         config=StrawberryConfig(scalar_map=DEFINITIONS),
         limits=limits,
+        introspection=introspection,
     )
 
 

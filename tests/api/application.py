@@ -13,13 +13,14 @@ from typing import Any
 import httpx
 import uuid_utils.compat as uuid
 from arq.connections import ArqRedis, create_pool
-from starlette.applications import Starlette
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute, Route, Router
+from starlette.types import ASGIApp
 
 from app.api import stores_of
 from app.auth import Authenticator
 from app.bootstrap import new_secret
 from app.clock import utc_now
+from app.edge import EdgeRules, guarded
 from app.files import FileEndpoints
 from app.keyring import keyring
 from app.passwords import Argon2Passwords
@@ -61,7 +62,7 @@ MASTER_KEY = b"0123456789abcdef0123456789abcdef"
 
 @dataclass(frozen=True, kw_only=True)
 class Application:
-    app: Starlette
+    app: ASGIApp
     pool: EnginePool
     schema: ProtectedSchema
     services: Services
@@ -141,7 +142,7 @@ async def application(pool: EnginePool, redis_url: str, catalog: NodeCatalog) ->
         ]
         routes += FileEndpoints(authenticator).routes
         yield Application(
-            app=Starlette(routes=routes),
+            app=guarded(Router(routes), EdgeRules()),
             pool=pool,
             schema=schema,
             services=services,
