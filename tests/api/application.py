@@ -22,6 +22,7 @@ from app.bootstrap import new_secret
 from app.clock import utc_now
 from app.files import FileEndpoints
 from app.keyring import keyring
+from app.master_keys import MasterKeys
 from app.passwords import Argon2Passwords
 from app.sign_in import TokenEndpoint
 from app.tokens import Tokens
@@ -88,7 +89,7 @@ async def application(pool: EnginePool, redis_url: str, catalog: NodeCatalog) ->
         passwords = Argon2Passwords()
         outgoing = Outgoing(allow=("127.0.0.1",))
         stack.push_async_callback(outgoing.close)
-        keys = keyring(MASTER_KEY)
+        keys = keyring(MasterKeys.of(MASTER_KEY))
         services = Services(
             stores=partial(stores_of, keys=keys),
             accounts=Accounts(pool),
@@ -111,7 +112,7 @@ async def application(pool: EnginePool, redis_url: str, catalog: NodeCatalog) ->
             ids=uuid.uuid7,
             url=URL,
         )
-        tokens = Tokens(MASTER_KEY, life=timedelta(minutes=15), clock=utc_now, ids=uuid.uuid7)
+        tokens = Tokens(MasterKeys.of(MASTER_KEY), life=timedelta(minutes=15), clock=utc_now, ids=uuid.uuid7)
         sign_in = SignIn(
             accounts=Accounts(pool),
             refresh_tokens=RefreshTokens(pool),
