@@ -1,6 +1,6 @@
 """What a node makes of a response: its body as JSON, text, XML or a file, and the error of an unexpected status."""
 
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from datetime import datetime
 from email.message import Message
 from typing import Literal
@@ -10,6 +10,7 @@ import orjson
 from domain.engine.outcomes import Failed
 from domain.files import media_type
 from domain.json import JSON
+from jobs.masking import Secrets
 from jobs.nodes import xml_values
 from jobs.nodes.base import StepContext
 from jobs.nodes.calls import RETRYABLE, retry_after
@@ -18,8 +19,6 @@ from jobs.outgoing import OutgoingStream
 
 ResponseType = Literal["auto", "json", "text", "xml", "binary", "none"]
 
-MASK = "•••"
-_SHORTEST_SECRET = 4
 _SHOWN_BODY = 2_000
 _TEXTUAL = frozenset(
     {
@@ -35,28 +34,6 @@ _TEXTUAL = frozenset(
         "application/yaml",
     }
 )
-
-
-class Secrets:
-    """What must not come back, should a service repeat what it was sent."""
-
-    def __init__(self, values: Iterable[str]) -> None:
-        self._values: list[str] = []
-        self.add(*values)
-
-    def add(self, *values: str) -> None:
-        known = {*self._values, *(value for value in values if len(value) >= _SHORTEST_SECRET)}
-        self._values = sorted(known, key=len, reverse=True)
-
-    def masked(self, text: str) -> str:
-        for value in self._values:
-            text = text.replace(value, MASK)
-        return text
-
-    def masked_bytes(self, content: bytes) -> bytes:
-        for value in self._values:
-            content = content.replace(value.encode(), MASK.encode())
-        return content
 
 
 class WrongResponse(Exception):

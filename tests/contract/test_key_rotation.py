@@ -4,12 +4,14 @@ import asyncio
 import re
 import sys
 from collections.abc import AsyncGenerator, Mapping
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 import uuid_utils.compat as uuid
 from click.testing import CliRunner
+from tortoise.context import TortoiseContext
 
 from app import keys
 from app.cli import cli
@@ -18,7 +20,7 @@ from app.master_keys import MasterKeys
 from app.settings import PROJECT, Settings
 from app.stack import Stack
 from db import key_rotation
-from db.connections import EnginePool, app_database, engine_pool, tenant_scope
+from db.connections import APP_ROLE, EnginePool, engine_pool, tenant_scope, tortoise_config
 from db.data_keys import Keyring
 from db.key_rotation import RotationUnderWay
 from db.migrate import migrate
@@ -41,8 +43,7 @@ async def own(stack: Stack) -> AsyncGenerator[str]:
     """The DSN of a database of this test's own: rotations concern all tenants there are."""
     async with new_database(stack.database_url) as dsn:
         await migrate(dsn)
-        async with app_database(dsn, size=4):
-            yield dsn
+        yield dsn
 
 
 @pytest.fixture
@@ -52,6 +53,14 @@ async def pool(own: str) -> AsyncGenerator[EnginePool]:
     await pool.close()
 
 
+@asynccontextmanager
+async def application(own: str) -> AsyncGenerator[None]:
+    """Repositories of this task reach the test's own database, beside the one that the process may use."""
+    async with TortoiseContext() as context:
+        await context.init(config=tortoise_config(own, size=2, role=APP_ROLE))
+        yield
+
+
 async def saved(tenant: TenantId, ring: Keyring, name: str, **secrets: str) -> SavedConnection:
     new = SavedConnection(id=ConnectionId(uuid.uuid7()), name=name, type="custom", created_at=NOW, updated_at=NOW)
     with tenant_scope(tenant):
@@ -59,13 +68,16 @@ async def saved(tenant: TenantId, ring: Keyring, name: str, **secrets: str) -> S
     return new
 
 
-async def populated(pool: EnginePool, ring: Keyring, tenants: int, each: int = 2) -> Mapping[TenantId, list[str]]:
+async def populated(own: str, ring: Keyring, tenants: int, each: int = 2) -> Mapping[TenantId, list[str]]:
     found: dict[TenantId, list[str]] = {}
-    for _ in range(tenants):
-        tenant = await make_tenant(pool)
-        found[tenant] = [f"c{number}" for number in range(each)]
-        for name in found[tenant]:
-            await saved(tenant, ring, name, password=f"{name} of {tenant}", token="t")
+    pool = await engine_pool(own, 1)
+    async with application(own):
+        for _ in range(tenants):
+            tenant = await make_tenant(pool)
+            found[tenant] = [f"c{number}" for number in range(each)]
+            for name in found[tenant]:
+                await saved(tenant, ring, name, password=f"{name} of {tenant}", token="t")
+    await pool.close()
     return found
 
 
@@ -84,8 +96,10 @@ def nothing(_done: int, _total: int) -> None:
     pass
 
 
-async def test_every_data_key_comes_under_the_new_master_key_and_all_secrets_still_open(pool: EnginePool) -> None:
-    there = await populated(pool, Keyring.local(OLD), 3)
+async def test_every_data_key_comes_under_the_new_master_key_and_all_secrets_still_open(
+    own: str, pool: EnginePool
+) -> None:
+    there = await populated(own, Keyring.local(OLD), 3)
     told: list[tuple[int, int]] = []
 
     async with key_rotation.exclusive(pool) as connection:
@@ -99,9 +113,9 @@ async def test_every_data_key_comes_under_the_new_master_key_and_all_secrets_sti
     await assert_all_open(pool, Keyring.local(NEW), there)
 
 
-async def test_who_does_not_know_the_key_is_named_and_nothing_of_theirs_changes(pool: EnginePool) -> None:
-    await populated(pool, Keyring.local(OLD), 1)
-    (lost,) = await populated(pool, Keyring.local(b"x" * 32), 1)
+async def test_who_does_not_know_the_key_is_named_and_nothing_of_theirs_changes(own: str, pool: EnginePool) -> None:
+    await populated(own, Keyring.local(OLD), 1)
+    (lost,) = await populated(own, Keyring.local(b"x" * 32), 1)
 
     async with key_rotation.exclusive(pool) as connection:
         done = await key_rotation.rewrap(connection, BOTH, nothing)
@@ -111,9 +125,9 @@ async def test_who_does_not_know_the_key_is_named_and_nothing_of_theirs_changes(
     assert counts == {BOTH.ids[0]: 1, Keyring.local(b"x" * 32).ids[0]: 1}
 
 
-async def test_every_secret_comes_under_a_new_data_key(pool: EnginePool) -> None:
+async def test_every_secret_comes_under_a_new_data_key(own: str, pool: EnginePool) -> None:
     ring = Keyring.local(OLD)
-    there = await populated(pool, ring, 3)
+    there = await populated(own, ring, 3)
     before = {row["sealed"] for row in await pool.fetch("SELECT sealed FROM connection_secret")}
 
     async with key_rotation.exclusive(pool) as connection:
@@ -129,10 +143,11 @@ async def test_every_secret_comes_under_a_new_data_key(pool: EnginePool) -> None
     await assert_all_open(pool, ring, there)
 
 
-async def test_a_secret_that_does_not_open_is_named_and_the_others_are_encrypted(pool: EnginePool) -> None:
+async def test_a_secret_that_does_not_open_is_named_and_the_others_are_encrypted(own: str, pool: EnginePool) -> None:
     ring = Keyring.local(OLD)
-    (tenant,) = await populated(pool, ring, 1)
-    damaged = await saved(tenant, ring, "Damaged", password="p")
+    (tenant,) = await populated(own, ring, 1)
+    async with application(own):
+        damaged = await saved(tenant, ring, "Damaged", password="p")
     await pool.execute("UPDATE connection_secret SET sealed = sealed || 'x' WHERE connection_id = $1", damaged.id)
 
     async with key_rotation.exclusive(pool) as connection:
@@ -146,11 +161,12 @@ async def test_a_secret_that_does_not_open_is_named_and_the_others_are_encrypted
     )
 
 
-async def test_readers_and_writers_notice_nothing_while_keys_are_replaced(pool: EnginePool) -> None:
+async def test_readers_and_writers_notice_nothing_while_keys_are_replaced(own: str, pool: EnginePool) -> None:
     """Two of them go on all the while: one reads with a keyring that knows both keys, one changes a secret."""
-    there = await populated(pool, Keyring.local(OLD), 4)
+    there = await populated(own, Keyring.local(OLD), 4)
     first = next(iter(there))
-    changing = await saved(first, BOTH, "Changing", password="0")
+    async with application(own):
+        changing = await saved(first, BOTH, "Changing", password="0")
     over = asyncio.Event()
 
     async def read() -> int:
@@ -162,12 +178,13 @@ async def test_readers_and_writers_notice_nothing_while_keys_are_replaced(pool: 
 
     async def write() -> int:
         number = 0
-        while not over.is_set() or number == 0:
-            number += 1
-            with tenant_scope(first):
-                store = ServiceConnections(first, BOTH)
-                (current,) = await store.by_ids([changing.id])
-                await store.save(current, {"password": str(number)}, expected_revision=current.revision)
+        async with application(own):
+            while not over.is_set() or number == 0:
+                number += 1
+                with tenant_scope(first):
+                    store = ServiceConnections(first, BOTH)
+                    (current,) = await store.by_ids([changing.id])
+                    await store.save(current, {"password": str(number)}, expected_revision=current.revision)
         return number
 
     reading, writing = asyncio.create_task(read()), asyncio.create_task(write())
@@ -260,7 +277,7 @@ async def test_a_killed_rotation_of_the_master_key_goes_on_with_the_key_it_had_m
 ) -> None:
     master_keys = MasterKeys.in_file(key_file)
     ring = keyring(master_keys)
-    there = await populated(pool, ring, 4, each=1)
+    there = await populated(own, ring, 4, each=1)
     old = ring.ids[0]
     environment = settings_of(own, stack, tmp_path)
 
@@ -298,7 +315,7 @@ async def test_killed_while_it_encrypts_secrets_anew_it_goes_on_with_the_rest(
     stack: Stack, own: str, pool: EnginePool, tmp_path: Path, key_file: Path
 ) -> None:
     ring = keyring(MasterKeys.in_file(key_file))
-    there = await populated(pool, ring, 3)
+    there = await populated(own, ring, 3)
     environment = settings_of(own, stack, tmp_path)
 
     status, _ = await run(
@@ -320,7 +337,7 @@ async def test_killed_while_it_makes_new_data_keys_none_is_there(
     stack: Stack, own: str, pool: EnginePool, tmp_path: Path, key_file: Path
 ) -> None:
     ring = keyring(MasterKeys.in_file(key_file))
-    await populated(pool, ring, 3)
+    await populated(own, ring, 3)
     program = KILLED.replace("key_rotation.{name}", "key_rotation.Keyring.wrap")
 
     status, _ = await run(program, "2", "keys", "rotate", "--data-keys", environment=settings_of(own, stack, tmp_path))
@@ -332,7 +349,7 @@ async def test_killed_while_it_makes_new_data_keys_none_is_there(
 async def test_keys_that_nobody_knows_end_with_status_1(
     stack: Stack, own: str, pool: EnginePool, tmp_path: Path, key_file: Path
 ) -> None:
-    (tenant,) = await populated(pool, Keyring.local(b"x" * 32), 1)
+    (tenant,) = await populated(own, Keyring.local(b"x" * 32), 1)
     environment = settings_of(own, stack, tmp_path)
 
     assert (await run(COMMAND, "keys", "list", environment=environment))[0] == 1
@@ -345,7 +362,7 @@ async def test_keys_that_nobody_knows_end_with_status_1(
 async def test_from_the_environment_the_current_key_takes_over_and_nothing_is_made(
     stack: Stack, own: str, pool: EnginePool, tmp_path: Path
 ) -> None:
-    there = await populated(pool, keyring(MasterKeys.of(OLD)), 2)
+    there = await populated(own, keyring(MasterKeys.of(OLD)), 2)
     settings = Settings(
         data_dir=tmp_path, database_url=own, redis_url=stack.redis_url, master_key=NEW, master_keys_other=(OLD,)
     )
