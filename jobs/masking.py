@@ -7,7 +7,7 @@ percent-encoded, in hexadecimal, and in base64, also in the middle of a longer t
 
 import base64
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import TypeVar
 from urllib.parse import quote, quote_plus
@@ -53,6 +53,18 @@ class Secrets:
         for spelling in self._spellings:
             content = content.replace(spelling.encode(), MASK.encode())
         return content
+
+    async def masked_chunks(self, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+        """The same bytes, masked also where a secret goes over from one chunk to the next."""
+        held, longest = b"", max((len(spelling.encode()) for spelling in self._spellings), default=1)
+        async for chunk in chunks:
+            content = self.masked_bytes(held + chunk)
+            begin = max(0, len(content) - longest + 1)
+            held = content[begin:]
+            if begin:
+                yield content[:begin]
+        if held:
+            yield held
 
     def masked_json(self, value: JSON) -> JSON:
         """Texts in it and the names of members; the value itself where there is nothing to mask."""

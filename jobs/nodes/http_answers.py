@@ -53,7 +53,7 @@ async def read(step: StepContext, stream: OutgoingStream, response_type: Respons
     if as_type == "none":
         return None
     if as_type == "binary":
-        return await _stored(step, stream, needed=response_type == "binary")
+        return await _stored(step, stream, secrets, needed=response_type == "binary")
     content = secrets.masked_bytes(await step.services.http.read(stream))
     match as_type:
         case "json" if response_type == "auto" and not content:
@@ -118,15 +118,15 @@ async def _xml(content: bytes) -> JSON:
         raise WrongResponse("RESPONSE_NOT_XML", f"The body is not taken as XML: {error}") from None
 
 
-async def _stored(step: StepContext, stream: OutgoingStream, *, needed: bool) -> JSON:
+async def _stored(step: StepContext, stream: OutgoingStream, secrets: Secrets, *, needed: bool) -> JSON:
     """The reference of the new file; None for an empty body, unless a file was asked for."""
     first = await anext(stream.chunks, b"")
     if not first and not needed:
         return None
     ref = await step.services.files.put(
-        _name(stream.headers, stream.url),
-        media_type(stream.headers.get("content-type")),
-        _after(first, stream.chunks),
+        secrets.masked(_name(stream.headers, stream.url)),
+        media_type(secrets.masked(stream.headers.get("content-type", "")) or None),
+        secrets.masked_chunks(_after(first, stream.chunks)),
         execution_id=step.execution_id,
     )
     return ref.as_json()

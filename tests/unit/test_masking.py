@@ -2,6 +2,8 @@
 
 import base64
 import json
+from collections.abc import AsyncIterator
+from itertools import pairwise
 from urllib.parse import quote, quote_plus, urlencode
 from uuid import UUID
 
@@ -86,6 +88,21 @@ def test_all_that_is_written_of_an_outcome_is_masked() -> None:
     )
     assert secrets.masked_outcome(Iterating(items=[value, "hunter2"])) == Iterating(items=[masked, MASK])
     assert secrets.masked_outcome(Waiting(signal="go")) == Waiting(signal="go")
+
+
+@given(cuts=st.lists(st.integers(min_value=0, max_value=60), max_size=8))
+async def test_a_secret_that_comes_in_pieces_is_masked_and_all_else_stays(cuts: list[int]) -> None:
+    content = b"a" * 20 + b"hunter2-long" + b"b" * 20 + b"hunter2-long"
+    edges = sorted({0, *cuts, len(content)} & set(range(len(content) + 1)))
+
+    async def pieces() -> AsyncIterator[bytes]:
+        for begin, end in pairwise(edges):
+            yield content[begin:end]
+
+    masked = b"".join([chunk async for chunk in Secrets(["hunter2-long"]).masked_chunks(pieces())])
+
+    assert masked == content.replace(b"hunter2-long", MASK.encode())
+    assert b"".join([chunk async for chunk in Secrets().masked_chunks(pieces())]) == content
 
 
 async def test_the_secrets_of_every_connection_that_was_asked_for_are_known() -> None:
