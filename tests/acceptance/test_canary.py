@@ -213,7 +213,7 @@ async def test_a_secret_is_nowhere_but_where_it_was_put() -> None:
                 "the canary": CANARY,
                 "a wrong password": WRONG,
                 "the password": up.credentials["password"],
-                "the API key's secret": up.credentials["api_key"].rpartition("_")[2],
+                "the API key's secret": up.credentials["api_key"].split("_", 2)[2],
                 **tokens,
             }
             search, control = Search(secrets=secrets), Search(secrets={"what may be seen": SEEN})
@@ -229,8 +229,8 @@ async def test_a_secret_is_nowhere_but_where_it_was_put() -> None:
 
             assert any(CANARY in str(request.headers) for request in server.received), "nothing was sent"
             assert search.found == []
-            seen = {place for place in control.looked if any(f" in {place}: " in line for line in control.found)}
-            assert {"what is read", "table execution_event"} <= seen
+            assert any(" in what is read: " in line for line in control.found)
+            assert any(" in table execution_event" in line for line in control.found)
             assert {"table connection", "table account", "Redis", "the log", "table refresh_token"} <= search.looked
 
 
