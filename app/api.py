@@ -19,9 +19,9 @@ from app.clock import utc_now
 from app.edge import EdgeRules
 from app.files import FileEndpoints
 from app.keyring import keyring
+from app.master_keys import MasterKeys
 from app.passwords import Argon2Passwords
 from app.resume import ResumeEndpoint
-from app.secrets import derived
 from app.settings import Settings
 from app.sign_in import TokenEndpoint
 from app.storage import file_limits, file_storage
@@ -127,7 +127,7 @@ def stores_of(tenant_id: TenantId, *, keys: Keyring, tenant_concurrency: int | N
 
 @asynccontextmanager
 async def running_api(
-    *, database_url: str, redis_url: str, master_key: bytes, settings: Settings, queue: str = QUEUE
+    *, database_url: str, redis_url: str, master_keys: MasterKeys, settings: Settings, queue: str = QUEUE
 ) -> AsyncGenerator[Api]:
     """Everything a request needs, and the application that answers it; it rings at those who listen to `queue`."""
     async with AsyncExitStack() as stack:
@@ -144,7 +144,7 @@ async def running_api(
         evaluator = Evaluator(await stack.enter_async_context(Sandbox()))
         outgoing = Outgoing(allow=settings.http_allow, deny=settings.denied, block_private=settings.http_block_private)
         stack.push_async_callback(outgoing.close)
-        keys = keyring(master_key)
+        keys = keyring(master_keys, settings)
         services = Services(
             stores=partial(stores_of, keys=keys, tenant_concurrency=settings.tenant_concurrency),
             accounts=Accounts(pool),
@@ -168,14 +168,14 @@ async def running_api(
             secret=new_secret,
             url=settings.url,
         )
-        parts = _parts(services, pool, arq, master_key, settings)
+        parts = _parts(services, pool, arq, master_keys, settings)
         yield Api(app=application(parts), services=services, pool=pool)
 
 
-def _parts(services: Services, pool: EnginePool, arq: ArqRedis, master_key: bytes, settings: Settings) -> Parts:
+def _parts(services: Services, pool: EnginePool, arq: ArqRedis, master_keys: MasterKeys, settings: Settings) -> Parts:
     accounts, tenants, keys = Accounts(pool), Tenants(pool), ApiKeys(pool)
     life = timedelta(seconds=settings.access_token_seconds)
-    tokens = Tokens(master_key, life=life, clock=utc_now, ids=uuid.uuid7)
+    tokens = Tokens(master_keys, life=life, clock=utc_now, ids=uuid.uuid7)
     sign_in = SignIn(
         accounts=accounts,
         refresh_tokens=RefreshTokens(pool),
@@ -195,7 +195,7 @@ def _parts(services: Services, pool: EnginePool, arq: ArqRedis, master_key: byte
         context=partial(context_of, services=services),
     )
     resume = ResumeEndpoint(
-        secret=derived(master_key, "resume token"),
+        secrets=partial(master_keys.derived, "resume token"),
         inbox=services.inbox,
         doorbell=services.doorbell,
         ids=uuid.uuid7,

@@ -3,7 +3,7 @@
     DIR/in-use             every user of the servers holds a shared lock; who gets it alone at its end stops them
     DIR/starting           exclusive lock while servers are started or stopped
     DIR/*.lock, DIR/*.log  of the two servers; the lock is held by their processes
-    DIR/master.key         encrypts the data keys of the tenants (base64, 32 bytes)
+    DIR/master.key         encrypts the data keys of the tenants (base64, 32 bytes a line, the current one first)
     DIR/servers/           HOME: what belongs to the servers' account: postgres/, password, run/ (the sockets)
     DIR/home-at            instead of servers/, when their account cannot reach DIR: where HOME is
     DIR/sockets-at         instead of HOME/run, when that path is too long for a Unix socket: where they are

@@ -18,7 +18,7 @@ from redis.exceptions import RedisError
 
 from app.clock import utc_now
 from app.keyring import keyring
-from app.secrets import derived
+from app.master_keys import MasterKeys
 from app.settings import Settings
 from app.storage import file_limits, file_storage
 from db.callees import PostgresCallees
@@ -103,7 +103,7 @@ class Engine:
 
 @asynccontextmanager
 async def running_engine(
-    *, database_url: str, redis_url: str, master_key: bytes, settings: Settings, options: EngineOptions
+    *, database_url: str, redis_url: str, master_keys: MasterKeys, settings: Settings, options: EngineOptions
 ) -> AsyncGenerator[Engine]:
     """The engine at work. On leaving it drains: running steps may finish, the rest is handed over."""
     worker = WorkerId(uuid.uuid7())
@@ -166,7 +166,7 @@ async def running_engine(
             children=children,
             sandbox=sandbox,
             breaker=Breakers(arq, _breaker_limits(settings)).of,
-            connections=partial(StepConnections, pool=pool, keyring=keyring(master_key)),
+            connections=partial(StepConnections, pool=pool, keyring=keyring(master_keys, settings)),
             files=_files(pool, storage, file_limits(settings)),
             locks=PostgresLocks(pool).desk,
             streams=partial(PostgresStreamDesk, pool, ids=uuid.uuid7, clock=utc_now),
@@ -175,7 +175,7 @@ async def running_engine(
         executor.attach(
             Driver(
                 journal=journal,
-                steps=_step_runner(settings, options.public_url, supplies, master_key, arq),
+                steps=_step_runner(settings, options.public_url, supplies, master_keys, arq),
                 announcer=_Announcers((publisher, *options.announcers)),
                 clock=utc_now,
                 draw=random.random,
@@ -210,11 +210,10 @@ async def running_engine(
 
 
 def _step_runner(
-    settings: Settings, public_url: str, supplies: Supplies, master_key: bytes, arq: ArqRedis
+    settings: Settings, public_url: str, supplies: Supplies, master_keys: MasterKeys, arq: ArqRedis
 ) -> StepRunner:
-    secret = derived(master_key, "resume token")
-
     def callback_url(callback: Callback) -> str:
+        secret = master_keys.derived("resume token")[0]
         return f"{public_url}/resume/{make_token(secret, callback)}"
 
     return StepRunner(

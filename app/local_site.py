@@ -113,7 +113,7 @@ class LocalSite:
             running_engine(
                 database_url=stack.database_url,
                 redis_url=stack.redis_url,
-                master_key=stack.master_key(),
+                master_keys=stack.master_keys(),
                 settings=settings.model_copy(update={"drain_seconds": 1.0}),
                 options=options,
             ) as engine,
@@ -184,7 +184,7 @@ async def local_site(file: LocalFile, ground: Ground, *, demo: bool = True) -> A
             running_api(
                 database_url=stack.database_url,
                 redis_url=stack.redis_url,
-                master_key=stack.master_key(),
+                master_keys=stack.master_keys(),
                 settings=settings,
                 queue=queue,
             )

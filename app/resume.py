@@ -1,6 +1,7 @@
 """`ANY /resume/{token}`: whoever holds the link continues the step that waits for it."""
 
 import hashlib
+from collections.abc import Callable, Sequence
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -25,8 +26,8 @@ class ResumeEndpoint:
     A request that brings an `Idempotency-Key` is delivered once, however often it is sent.
     """
 
-    def __init__(self, *, secret: bytes, inbox: Inbox, doorbell: Doorbell, ids: Ids) -> None:
-        self._secret = secret
+    def __init__(self, *, secrets: Callable[[], Sequence[bytes]], inbox: Inbox, doorbell: Doorbell, ids: Ids) -> None:
+        self._secrets = secrets
         self._inbox = inbox
         self._doorbell = doorbell
         self._ids = ids
@@ -38,7 +39,7 @@ class ResumeEndpoint:
             return problem(refusal)
 
     async def _resume(self, request: Request) -> Response:
-        callback = read_token(self._secret, str(request.path_params["token"]))
+        callback = read_token(self._secrets(), str(request.path_params["token"]))
         body = await read_body(request, limit=_LIMIT)
         query: dict[str, JSON] = dict(request.query_params)
         checked(query, "query")

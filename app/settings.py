@@ -22,7 +22,9 @@ from domain.errors import Invalid
 
 PREFIX = "WEIR_"
 PROJECT = Path(__file__).resolve().parent.parent
-_SECRET = frozenset({"database_url", "redis_url", "master_key", "files_s3_secret_key"})  # no message has their values
+_SECRET = frozenset(
+    {"database_url", "redis_url", "master_key", "master_keys_other", "kms_token", "files_s3_secret_key"}
+)  # no message has their values
 _ORIGIN = re.compile(r"https?://(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+)(:[0-9]{1,5})?")
 _HOST = re.compile(r"\[[0-9a-fA-F:.]+\]|(\*\.)?[A-Za-z0-9._-]+")
 _HOST_AND_PORT = re.compile(r"(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+)(:[0-9]{1,5})?")
@@ -48,6 +50,15 @@ def _key(value: object) -> object:
         return base64.b64decode(value, validate=True)
     except binascii.Error as error:
         raise ValueError("it must be base64, as `openssl rand -base64 32` makes it") from error
+
+
+def _keys(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    keys = tuple(_key(part.strip()) for part in value.split(",") if part.strip())
+    if any(len(key) != 32 for key in keys if isinstance(key, bytes)):
+        raise ValueError("each must be the base64 of 32 bytes")
+    return keys
 
 
 def _list(value: object) -> object:
@@ -99,6 +110,18 @@ class Settings(BaseModel):
     )
     """Base64 of the 32 bytes that wrap every tenant's data key; `openssl rand -base64 32` makes one. Unset: made on
     first use in the data directory; must be set together with WEIR_DATABASE_URL."""
+    master_keys_other: Annotated[tuple[bytes, ...], BeforeValidator(_keys)] = Field(default=(), repr=False)
+    """Further master keys, separated by commas, that open what they have wrapped: those to be replaced, and the next
+    one before it becomes the current one."""
+    master_key_file: Path | None = None
+    """A file with master keys in base64, one a line, the current one first; instead of WEIR_MASTER_KEY."""
+    kms_url: Annotated[str, _url("http", "https")] | None = None
+    """The transit engine of a Vault or OpenBao that wraps the tenants' data keys, such as
+    `https://bao.example.com/v1/transit`. The master key then signs tokens and opens what it has wrapped before."""
+    kms_key: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,100}$")] | None = None
+    """The name of the key there."""
+    kms_token: str | None = Field(default=None, repr=False)
+    """The token that may encrypt and decrypt with it."""
     data_dir: Path
     """Where embedded servers, keys and files live. Default: `.weir` in the project, or
     `$XDG_DATA_HOME/weir/<hash of the project's path>` where the project belongs to another user or is read-only."""

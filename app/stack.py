@@ -7,7 +7,6 @@ to when it runs, started when it does not. A killed process needs no cleaning up
 import base64
 import fcntl
 import os
-import secrets
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from typing import Protocol
 import db.embedded
 import jobs.embedded
 from app.data_directory import DataDirectory, shelf, starting
+from app.master_keys import MasterKeys, new_master_key
 from app.processes import ServerFailed, readable_copy
 from app.settings import Settings, WrongSetting
 
@@ -58,20 +58,27 @@ class Stack:
                 server.start(report)
         return tuple(server.name for server in dead)
 
-    def master_key(self) -> bytes:
-        """The 32 bytes that wrap the tenants' data keys: from the settings, or the embedded database's own.
+    def master_keys(self) -> MasterKeys:
+        """What wraps the tenants' data keys and signs tokens: as the settings say, or the embedded database's own.
 
-        Raises WrongSetting when neither is there.
+        Raises WrongSetting when there is none, or two.
         """
-        if self.settings.master_key is not None:
-            return self.settings.master_key
-        if self.settings.database_url is not None:
+        settings = self.settings
+        if settings.master_key is not None and settings.master_key_file is not None:
+            raise WrongSetting("WEIR_MASTER_KEY and WEIR_MASTER_KEY_FILE are both set", remedy="Set one of them.")
+        if settings.master_key is not None:
+            return MasterKeys.of(settings.master_key, *settings.master_keys_other)
+        if settings.master_key_file is not None:
+            return MasterKeys.in_file(settings.master_key_file, settings.master_keys_other)
+        if settings.database_url is not None:
             raise WrongSetting(
                 "WEIR_MASTER_KEY must be set where WEIR_DATABASE_URL is: all processes share it",
-                remedy="Make one with `openssl rand -base64 32` and keep it as safe as the database.",
+                remedy="Make one with `openssl rand -base64 32`, or name a file with it in WEIR_MASTER_KEY_FILE; "
+                "keep it as safe as the database.",
             )
         directory = DataDirectory.prepare(self.data_dir)
-        return base64.b64decode(directory.secret("master.key", _new_master_key))
+        directory.secret("master.key", _new_master_key)
+        return MasterKeys.in_file(directory.path / "master.key", settings.master_keys_other)
 
 
 @contextmanager
@@ -182,4 +189,4 @@ def _binaries(directory: DataDirectory, wheel: Path | None, parts: tuple[str, ..
 
 
 def _new_master_key() -> str:
-    return base64.b64encode(secrets.token_bytes(32)).decode()
+    return base64.b64encode(new_master_key()).decode()

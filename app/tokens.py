@@ -1,14 +1,17 @@
 """Access tokens: what a signed JWT (RFC 7519) of ours says, and how it is believed."""
 
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from joserfc import jwt
-from joserfc.errors import JoseError
+from joserfc.errors import BadSignatureError, JoseError
 from joserfc.jwk import OctKey
 
-from app.secrets import derived
+from app.master_keys import MasterKeys
 from domain.errors import InvalidId, Unauthenticated
 from domain.ids import TenantId, UserId, decode, encode, split
 from domain.sessions import Identity
@@ -31,10 +34,10 @@ class Claims:
 
 
 class Tokens:
-    """Signs and believes access tokens with a key derived from the master key."""
+    """Signs access tokens with a key derived from the current master key; believes what any known one has signed."""
 
-    def __init__(self, master_key: bytes, *, life: timedelta, clock: Clock, ids: Ids) -> None:
-        self._key = OctKey.import_key(derived(master_key, "access token"))
+    def __init__(self, master_keys: MasterKeys, *, life: timedelta, clock: Clock, ids: Ids) -> None:
+        self._master_keys = master_keys
         self._clock = clock
         self._ids = ids
         self.life = life
@@ -52,12 +55,12 @@ class Tokens:
             "exp": int(expires_at.timestamp()),
             "jti": self._ids().hex,
         }
-        return jwt.encode({"alg": ALGORITHM, "typ": "JWT"}, claims, self._key), expires_at
+        return jwt.encode({"alg": ALGORITHM, "typ": "JWT"}, claims, self._keys()[0]), expires_at
 
     def read(self, token: str) -> Claims:
         """Raises Unauthenticated for a token that is not ours, was changed, or is over."""
         try:
-            claims = jwt.decode(token, self._key, algorithms=[ALGORITHM]).claims
+            claims = self._claims(token)
             kind, subject = split(str(claims["sub"]))
             found = Claims(
                 kind=ActorKind(kind),
@@ -71,3 +74,14 @@ class Tokens:
         if claims.get("iss") != ISSUER or found.expires_at <= self._clock():
             raise Unauthenticated("The access token is over", remedy="Refresh it, or sign in again.")
         return found
+
+    def _keys(self) -> Sequence[OctKey]:
+        return [OctKey.import_key(key) for key in self._master_keys.derived("access token")]
+
+    def _claims(self, token: str) -> Mapping[str, Any]:
+        """Raises JoseError."""
+        *others, last = self._keys()
+        for key in others:
+            with suppress(BadSignatureError):
+                return jwt.decode(token, key, algorithms=[ALGORITHM]).claims
+        return jwt.decode(token, last, algorithms=[ALGORITHM]).claims

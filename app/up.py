@@ -71,7 +71,7 @@ async def _serve(stack: Stack, bound: socket.socket, *, workers: int, say: Say, 
             running_api(
                 database_url=stack.database_url,
                 redis_url=stack.redis_url,
-                master_key=stack.master_key(),
+                master_keys=stack.master_keys(),
                 settings=settings,
             )
         )

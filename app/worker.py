@@ -29,7 +29,7 @@ async def _work(stack: Stack, *, say: Say, tied: bool) -> None:
     async with running_engine(
         database_url=stack.database_url,
         redis_url=stack.redis_url,
-        master_key=stack.master_key(),
+        master_keys=stack.master_keys(),
         settings=stack.settings,
         options=options,
     ) as engine:

@@ -1,14 +1,17 @@
 """Changes when tenants' data keys are made, wrapped or found in another way.
 
 Every tenant has data keys, numbered by generation; the latest one seals, the others still open what they sealed. A
-data key is stored wrapped by the key of the installation, which is derived from the master key and stored nowhere.
+data key is stored wrapped by a key of the installation, which is derived from a master key, or held by a key management
+service, and stored nowhere.
 """
 
 from collections import OrderedDict
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from db.envelope import CannotOpen, fingerprint, new_key, open_sealed, seal
+from db.envelope import CannotOpen, new_key
+from db.key_wrapping import KeyWrapping, LocalKey
 from db.statements import fetch
 from domain.errors import InvalidState
 from domain.ids import ConnectionId, TenantId
@@ -29,13 +32,13 @@ class KeyLost(InvalidState):
     def __init__(self, what: str) -> None:
         super().__init__(
             f"{what} cannot be decrypted",
-            remedy="Start Weir with the master key it was saved under (WEIR_MASTER_KEY), or set the secrets again.",
+            remedy="Give Weir the master key it was saved under (WEIR_MASTER_KEYS_OTHER), or set the secrets again.",
         )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WrappedKey:
-    """A row of `data_key`; `wrapped_by` is the fingerprint of the installation's key at that time."""
+    """A row of `data_key`; `wrapped_by` is the id of the key that wrapped it."""
 
     tenant_id: TenantId
     generation: int
@@ -44,27 +47,43 @@ class WrappedKey:
 
 
 class Keyring:
-    """Wraps and unwraps data keys; remembers the unwrapped ones, which never change, within this process."""
+    """Wraps and unwraps data keys; remembers the unwrapped ones, which never change, within this process.
 
-    def __init__(self, key: bytes) -> None:
-        self._key = key
-        self._fingerprint = fingerprint(key)
+    `keys` gives those that are known now, at least one: the first wraps, every one of them unwraps what it has wrapped.
+    """
+
+    def __init__(self, keys: Callable[[], Sequence[KeyWrapping]]) -> None:
+        self._keys = keys
         self._known: OrderedDict[WrappedKey, bytes] = OrderedDict()
 
-    def wrap(self, tenant_id: TenantId, generation: int, data_key: bytes) -> WrappedKey:
-        wrapped = seal(self._key, data_key, _place(tenant_id, generation))
-        return WrappedKey(tenant_id=tenant_id, generation=generation, wrapped=wrapped, wrapped_by=self._fingerprint)
+    @classmethod
+    def local(cls, *keys: bytes) -> "Keyring":
+        """Of these keys, 32 bytes each, and no others."""
+        known = [LocalKey(key) for key in keys]
+        return cls(lambda: known)
 
-    def unwrap(self, stored: WrappedKey) -> bytes:
-        """The data key; raises KeyLost."""
+    @property
+    def ids(self) -> tuple[bytes, ...]:
+        """Those of the known keys, the one that wraps first."""
+        return tuple(key.id for key in self._keys())
+
+    async def wrap(self, tenant_id: TenantId, generation: int, data_key: bytes) -> WrappedKey:
+        """Raises ConnectionError when what wraps is away."""
+        first = self._keys()[0]
+        wrapped = await first.wrap(data_key, _place(tenant_id, generation))
+        return WrappedKey(tenant_id=tenant_id, generation=generation, wrapped=wrapped, wrapped_by=first.id)
+
+    async def unwrap(self, stored: WrappedKey) -> bytes:
+        """The data key; raises KeyLost, and ConnectionError when what unwraps is away."""
         known = self._known.get(stored)
         if known is not None:
             return known
         what = f"The tenant's data key {stored.generation}"
-        if stored.wrapped_by != self._fingerprint:
+        wrapping = next((key for key in self._keys() if key.id == stored.wrapped_by), None)
+        if wrapping is None:
             raise KeyLost(what)
         try:
-            data_key = open_sealed(self._key, stored.wrapped, _place(stored.tenant_id, stored.generation))
+            data_key = await wrapping.unwrap(stored.wrapped, _place(stored.tenant_id, stored.generation))
         except CannotOpen as error:
             raise KeyLost(what) from error
         if len(self._known) >= _KEPT:
@@ -80,7 +99,7 @@ async def latest(tenant_id: TenantId, keyring: Keyring, now: datetime) -> tuple[
     """
     found = await fetch(_LATEST, tenant_id)
     if not found:
-        first = keyring.wrap(tenant_id, 1, new_key())
+        first = await keyring.wrap(tenant_id, 1, new_key())
         await fetch(_INSERT_FIRST, tenant_id, first.wrapped, first.wrapped_by, now)
         found = await fetch(_LATEST, tenant_id)  # another process may have been first
     (row,) = found
@@ -90,7 +109,7 @@ async def latest(tenant_id: TenantId, keyring: Keyring, now: datetime) -> tuple[
         wrapped=bytes(row["wrapped"]),
         wrapped_by=bytes(row["wrapped_by"]),
     )
-    return stored.generation, keyring.unwrap(stored)
+    return stored.generation, await keyring.unwrap(stored)
 
 
 def _place(tenant_id: TenantId, generation: int) -> tuple[bytes, ...]:

@@ -48,7 +48,9 @@ class StepConnections:
             name=first["name"],
             type=first["type"],
             settings=orjson.loads(first["settings"]),
-            secrets={row["secret"]: self._opened(connection_id, row) for row in rows if row["secret"] is not None},
+            secrets={
+                row["secret"]: await self._opened(connection_id, row) for row in rows if row["secret"] is not None
+            },
             revision=first["revision"],
         )
 
@@ -64,7 +66,7 @@ class StepConnections:
         with told_as_connection_error():
             return await self._pool.fetch(statement, self._tenant_id, value)
 
-    def _opened(self, connection_id: ConnectionId, row: asyncpg.Record) -> str:
+    async def _opened(self, connection_id: ConnectionId, row: asyncpg.Record) -> str:
         stored = WrappedKey(
             tenant_id=self._tenant_id,
             generation=row["generation"],
@@ -73,6 +75,6 @@ class StepConnections:
         )
         place = secret_place(self._tenant_id, connection_id, row["secret"])
         try:
-            return open_sealed(self._keyring.unwrap(stored), row["sealed"], place).decode()
+            return open_sealed(await self._keyring.unwrap(stored), row["sealed"], place).decode()
         except CannotOpen as error:
             raise KeyLost(f"The secret {row['secret']} of the connection {row['name']!r}") from error

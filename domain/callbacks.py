@@ -7,6 +7,7 @@ import base64
 import binascii
 import hashlib
 import hmac
+from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -37,12 +38,12 @@ def make_token(secret: bytes, callback: Callback) -> str:
     return base64.urlsafe_b64encode(body + _tag(secret, body)).decode().rstrip("=")
 
 
-def read_token(secret: bytes, token: str) -> Callback:
-    """Raises NotFound, the same for every token that is not ours."""
+def read_token(secrets: Sequence[bytes], token: str) -> Callback:
+    """Made with any of these secrets. Raises NotFound, the same for every token that is not ours."""
     try:
         raw = base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True)
         body, tag = raw[:-_TAG], raw[-_TAG:]
-        if len(body) < 33 or not hmac.compare_digest(tag, _tag(secret, body)):
+        if len(body) < 33 or not any(hmac.compare_digest(tag, _tag(secret, body)) for secret in secrets):
             raise NotFound("wait", "behind this link", path=("token",))
         path = body[32:].decode()
     except (binascii.Error, UnicodeDecodeError, ValueError) as error:

@@ -13,12 +13,12 @@ from jobs.databases.failures import DatabaseFailed
 from jobs.databases.queries import Query, server
 from jobs.databases.statements import Dialect, read
 from jobs.http_credentials import credentials
+from jobs.masking import Secrets
 from jobs.outgoing import Outgoing, OutgoingError, OutgoingRequest
 from jobs.tls import WrongCertificates
 
 SECONDS = 10.0
 _LONGEST = 500
-_MASK = "•••"
 _CREDENTIALS_REFUSED = frozenset({401, 403, 407})
 
 
@@ -102,6 +102,4 @@ class RealConnectionTester:
 
 def _masked(message: str, secrets: Mapping[str, str]) -> str:
     """Without the secrets, which a server may have put into what it answered."""
-    for secret in sorted(secrets.values(), key=len, reverse=True):
-        message = message.replace(secret, _MASK)
-    return message[:_LONGEST]
+    return Secrets(secrets.values()).masked(message)[:_LONGEST]

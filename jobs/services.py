@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from domain.children import Children
 from domain.connections import Connections
@@ -17,6 +17,7 @@ from domain.streams import StreamDesk
 from domain.tasks import TaskDesk
 from jobs.addresses import AddressGuard
 from jobs.breakers import Breaker, NoBreaker
+from jobs.masking import RememberingConnections, Secrets
 from jobs.outgoing import Outgoing
 from jobs.sandbox.evaluator import Evaluator
 from jobs.sandbox.outcomes import Fetch, Finished, Script
@@ -53,10 +54,14 @@ class TenantCode:
 
 
 class StepServices(Struct, frozen=True, kw_only=True):
-    """Implements `jobs.nodes.base.Services`; cheap to make, so made for every step."""
+    """Implements `jobs.nodes.base.Services`; cheap to make, so made for every step.
+
+    `secrets`: those of the connections that the step has been given so far.
+    """
 
     tenant: TenantId
     supplies: Supplies
+    secrets: Secrets = field(default_factory=Secrets)
 
     @property
     def http(self) -> Outgoing:
@@ -75,8 +80,9 @@ class StepServices(Struct, frozen=True, kw_only=True):
         return _supplied(self.supplies.children, "executions to begin")(self.tenant)
 
     @property
-    def connections(self) -> Connections:
-        return _supplied(self.supplies.connections, "connections")(self.tenant)
+    def connections(self) -> RememberingConnections:
+        connections = _supplied(self.supplies.connections, "connections")(self.tenant)
+        return RememberingConnections(connections, self.secrets)
 
     @property
     def files(self) -> Files:

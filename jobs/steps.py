@@ -7,6 +7,7 @@ from contextlib import nullcontext
 from datetime import datetime
 from functools import lru_cache, partial
 from time import perf_counter
+from traceback import format_exception
 from typing import TypeAlias
 
 import orjson
@@ -25,11 +26,13 @@ from domain.nodes import error_json
 from domain.starts import NewExecution
 from domain.trials import Mark
 from jobs.locking import Held, Lock, hold
-from jobs.nodes.base import Services, StepContext
+from jobs.masking import Secrets
+from jobs.nodes.base import StepContext
 from jobs.programs import NodeProgram
 from jobs.result_cache import NoResults, Results, kept_or, result_key
 from jobs.runs import Run
 from jobs.sandbox.evaluator import Evaluator
+from jobs.services import StepServices
 from jobs.trials import handed_down, mark_of, own_cause, pinned, services_of, simulated, stop_before
 
 log = logging.getLogger("weir.steps")
@@ -61,7 +64,7 @@ class StepRunner:
         self,
         *,
         evaluator: Evaluator,
-        services: Callable[[TenantId], Services],
+        services: Callable[[TenantId], StepServices],
         callback_url: Callable[[Callback], str],
         max_output_bytes: int,
         results: Callable[[TenantId], Results] = lambda _: NoResults(),
@@ -141,6 +144,7 @@ class StepRunner:
             return Completed(output=scope["input"])
         if trial is not None and mark is Mark.PINNED:
             return pinned(trial, program, path)
+        services = self._services(run.tenant_id)
         try:
             if program.lock is not None and mark is not Mark.SIMULATED:
                 held = await self._hold(run, program.lock, path, cause, scope, at)
@@ -162,15 +166,15 @@ class StepRunner:
                     scope=scope,
                     at=at,
                     idempotency_key=f"{_text('execution', run.execution_id)}:{path}",
-                    services=services_of(self._services(run.tenant_id), trial, mark),
+                    services=services_of(services, trial, mark),
                     timeout=node.timeout,
                     depth=run.draft.parent.depth if run.draft.parent else 0,
                 )
                 if cause is None and program.cache is None and not node.at_most_once:
-                    outcome = await program.behaviour.run(context)
+                    outcome = services.secrets.masked_outcome(await program.behaviour.run(context))
                 else:
                     begun = run.draft.steps[path].begun == attempt
-                    outcome = await self._act(program, context, cause, begin if not begun else None)
+                    outcome = await self._act(program, context, cause, begin if not begun else None, services.secrets)
         except (LostOwnership, JournalRefused):
             raise
         except EvaluationError as error:
@@ -178,28 +182,35 @@ class StepRunner:
         except TimeoutError:
             return Failed(code="TIMEOUT", message=f"The step took longer than its timeout of {node.timeout} s")
         except Exception as error:
-            log.exception("the node %s of kind %s raised", node.id, node.kind)
-            return Failed(code="NODE_CRASHED", message=f"{type(error).__name__}: {error}"[:500])
+            told = services.secrets.masked("".join(format_exception(error)))
+            log.error("the node %s of kind %s raised\n%s", node.id, node.kind, told)
+            message = services.secrets.masked(f"{type(error).__name__}: {error}")
+            return Failed(code="NODE_CRASHED", message=message[:500])
         if isinstance(outcome, Waiting) and outcome.callback:
             return Waiting(until=outcome.until, signal=signal_name(path), callback=True)
         return outcome
 
     async def _act(
-        self, program: NodeProgram, context: StepContext, cause: Cause | None, begin: Begin | None
+        self,
+        program: NodeProgram,
+        context: StepContext,
+        cause: Cause | None,
+        begin: Begin | None,
+        secrets: Secrets,
     ) -> Outcome:
         """Run or resume the node; a result that is kept stands for the run. `begin` None: it has begun once already."""
         if cause is not None:
-            return await program.behaviour.resume(context, cause)
+            return secrets.masked_outcome(await program.behaviour.resume(context, cause))
         run = partial(_first_run, program, begin) if program.node.at_most_once else program.behaviour.run
         if program.cache is None:
-            return await run(context)
+            return secrets.masked_outcome(await run(context))
         about: list[JSON] = [context.config, context.input]
         if program.cache.key is not None:
             about = [await self._evaluator.render(str(context.tenant_id), program.cache.key, context.scope)]
         elif program.raw:  # what it evaluates itself may look at anything
             about += [context.scope.get(name) for name in _LOOKED_AT]
         return await kept_or(
-            partial(run, context),
+            partial(_masked_run, run, context, secrets),
             key=result_key(program.node.kind, about),
             ttl=program.cache.ttl,
             results=self._results(context.tenant_id),
@@ -270,6 +281,12 @@ class StepRunner:
                 message = f"The condition of the edge to {edge.edge.target} failed: {error.message}"
                 decisions[str(edge.index)] = error_json("CONDITION_FAILED", message)
         return decisions
+
+
+async def _masked_run(
+    run: Callable[[StepContext], Awaitable[Outcome]], context: StepContext, secrets: Secrets
+) -> Outcome:
+    return secrets.masked_outcome(await run(context))
 
 
 async def _first_run(program: NodeProgram, begin: Begin | None, context: StepContext) -> Outcome:

@@ -9,7 +9,7 @@ from domain.json import JSON
 
 
 class DataKey(CompositeKeyModel):
-    """`wrapped` is the key encrypted by the installation's key, whose fingerprint is `wrapped_by`."""
+    """`wrapped` is the key encrypted by a key of the installation, whose id is `wrapped_by`."""
 
     tenant_id = fields.UUIDField(primary_key=True, default=None)
     generation = fields.IntField()

@@ -10,15 +10,14 @@ from domain.engine.outcomes import Failed
 from domain.ids import encode
 from domain.json import JSON
 from jobs.breakers import CircuitOpen
+from jobs.masking import Secrets
 from jobs.nodes.base import StepContext
 from jobs.outgoing import OutgoingError, OutgoingRequest, OutgoingResponse
 
 RETRYABLE: Final = frozenset({408, 425, 429})
 _OURS: Final = frozenset({"ADDRESS_REFUSED", "REQUEST_INVALID", "RESPONSE_TOO_LARGE"})
 """Failures that say nothing about the service's health."""
-_MASK: Final = "•••"
 _SHOWN: Final = 2_000
-_SHORTEST_SECRET: Final = 4
 
 
 async def call(step: StepContext, connection: Connection, request: OutgoingRequest) -> OutgoingResponse | Failed:
@@ -82,7 +81,4 @@ def retry_after(headers: Mapping[str, str], at: datetime) -> float | None:
 
 def masked(text: str, connection: Connection) -> str:
     """The text without the connection's secrets, should a service repeat them."""
-    for secret in sorted(connection.secrets.values(), key=len, reverse=True):
-        if len(secret) >= _SHORTEST_SECRET:
-            text = text.replace(secret, _MASK)
-    return text
+    return Secrets(connection.secrets.values()).masked(text)

@@ -1,6 +1,6 @@
 """What a node makes of a response: its body as JSON, text, XML or a file, and the error of an unexpected status."""
 
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from datetime import datetime
 from email.message import Message
 from typing import Literal
@@ -10,6 +10,7 @@ import orjson
 from domain.engine.outcomes import Failed
 from domain.files import media_type
 from domain.json import JSON
+from jobs.masking import Secrets
 from jobs.nodes import xml_values
 from jobs.nodes.base import StepContext
 from jobs.nodes.calls import RETRYABLE, retry_after
@@ -18,8 +19,6 @@ from jobs.outgoing import OutgoingStream
 
 ResponseType = Literal["auto", "json", "text", "xml", "binary", "none"]
 
-MASK = "•••"
-_SHORTEST_SECRET = 4
 _SHOWN_BODY = 2_000
 _TEXTUAL = frozenset(
     {
@@ -35,28 +34,6 @@ _TEXTUAL = frozenset(
         "application/yaml",
     }
 )
-
-
-class Secrets:
-    """What must not come back, should a service repeat what it was sent."""
-
-    def __init__(self, values: Iterable[str]) -> None:
-        self._values: list[str] = []
-        self.add(*values)
-
-    def add(self, *values: str) -> None:
-        known = {*self._values, *(value for value in values if len(value) >= _SHORTEST_SECRET)}
-        self._values = sorted(known, key=len, reverse=True)
-
-    def masked(self, text: str) -> str:
-        for value in self._values:
-            text = text.replace(value, MASK)
-        return text
-
-    def masked_bytes(self, content: bytes) -> bytes:
-        for value in self._values:
-            content = content.replace(value.encode(), MASK.encode())
-        return content
 
 
 class WrongResponse(Exception):
@@ -76,7 +53,7 @@ async def read(step: StepContext, stream: OutgoingStream, response_type: Respons
     if as_type == "none":
         return None
     if as_type == "binary":
-        return await _stored(step, stream, needed=response_type == "binary")
+        return await _stored(step, stream, secrets, needed=response_type == "binary")
     content = secrets.masked_bytes(await step.services.http.read(stream))
     match as_type:
         case "json" if response_type == "auto" and not content:
@@ -141,15 +118,15 @@ async def _xml(content: bytes) -> JSON:
         raise WrongResponse("RESPONSE_NOT_XML", f"The body is not taken as XML: {error}") from None
 
 
-async def _stored(step: StepContext, stream: OutgoingStream, *, needed: bool) -> JSON:
+async def _stored(step: StepContext, stream: OutgoingStream, secrets: Secrets, *, needed: bool) -> JSON:
     """The reference of the new file; None for an empty body, unless a file was asked for."""
     first = await anext(stream.chunks, b"")
     if not first and not needed:
         return None
     ref = await step.services.files.put(
-        _name(stream.headers, stream.url),
-        media_type(stream.headers.get("content-type")),
-        _after(first, stream.chunks),
+        secrets.masked(_name(stream.headers, stream.url)),
+        media_type(secrets.masked(stream.headers.get("content-type", "")) or None),
+        secrets.masked_chunks(_after(first, stream.chunks)),
         execution_id=step.execution_id,
     )
     return ref.as_json()

@@ -13,9 +13,10 @@ from domain.ids import encode
 from domain.json import JSON, JSONObject, as_object
 from jobs.breakers import CircuitOpen
 from jobs.http_credentials import Credentials, credentials
+from jobs.masking import Secrets
 from jobs.nodes.base import NodeConfig, StepContext
 from jobs.nodes.fields import ConnectionOf, closed
-from jobs.nodes.http_answers import ResponseType, Secrets, WrongResponse, read, unexpected
+from jobs.nodes.http_answers import ResponseType, WrongResponse, read, unexpected
 from jobs.nodes.http_bodies import BodyType, Content, WrongBody, encoded, written
 from jobs.nodes.refusals import refused
 from jobs.outgoing import OutgoingError, OutgoingRequest, OutgoingStream, host_and_port, same_origin

@@ -118,7 +118,7 @@ class Workers:
         if not tending:
             own["WEIR_DATABASE_URL"] = self.stack.database_url
             own["WEIR_REDIS_URL"] = self.stack.redis_url
-            own["WEIR_MASTER_KEY"] = base64.b64encode(self.stack.master_key()).decode()
+            own["WEIR_MASTER_KEY"] = base64.b64encode(self.stack.master_keys().all()[0]).decode()
         return own
 
 

@@ -23,6 +23,7 @@ from app.clock import utc_now
 from app.edge import EdgeRules, guarded
 from app.files import FileEndpoints
 from app.keyring import keyring
+from app.master_keys import MasterKeys
 from app.passwords import Argon2Passwords
 from app.sign_in import TokenEndpoint
 from app.tokens import Tokens
@@ -89,7 +90,7 @@ async def application(pool: EnginePool, redis_url: str, catalog: NodeCatalog) ->
         passwords = Argon2Passwords()
         outgoing = Outgoing(allow=("127.0.0.1",))
         stack.push_async_callback(outgoing.close)
-        keys = keyring(MASTER_KEY)
+        keys = keyring(MasterKeys.of(MASTER_KEY))
         services = Services(
             stores=partial(stores_of, keys=keys),
             accounts=Accounts(pool),
@@ -113,7 +114,7 @@ async def application(pool: EnginePool, redis_url: str, catalog: NodeCatalog) ->
             secret=new_secret,
             url=URL,
         )
-        tokens = Tokens(MASTER_KEY, life=timedelta(minutes=15), clock=utc_now, ids=uuid.uuid7)
+        tokens = Tokens(MasterKeys.of(MASTER_KEY), life=timedelta(minutes=15), clock=utc_now, ids=uuid.uuid7)
         sign_in = SignIn(
             accounts=Accounts(pool),
             refresh_tokens=RefreshTokens(pool),

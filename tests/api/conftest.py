@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 from app.engine import Engine, EngineOptions, running_engine
+from app.master_keys import MasterKeys
 from app.settings import Settings
 from app.stack import Stack
 from db.connections import EnginePool
@@ -37,7 +38,7 @@ async def worker(redis_url: str, database: str, tmp_path_factory: pytest.TempPat
     async with running_engine(
         database_url=database,
         redis_url=redis_url,
-        master_key=MASTER_KEY,
+        master_keys=MasterKeys.of(MASTER_KEY),
         settings=Settings(data_dir=data_dir, drain_seconds=1),
         options=EngineOptions(public_url=URL),
     ) as engine:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from app.api import running_api
+from app.master_keys import MasterKeys
 from app.settings import PROJECT, Settings
 from app.up import serving
 from tests.api.application import MASTER_KEY
@@ -58,7 +59,7 @@ async def api_process(database_url: str, redis_url: str, directory: Path) -> Asy
 async def _serve(database_url: str, redis_url: str, directory: str) -> None:
     settings = Settings(data_dir=Path(directory))
     async with running_api(
-        database_url=database_url, redis_url=redis_url, master_key=MASTER_KEY, settings=settings
+        database_url=database_url, redis_url=redis_url, master_keys=MasterKeys.of(MASTER_KEY), settings=settings
     ) as api:
         with socket.create_server(("127.0.0.1", 0)) as bound:
             async with serving(api.app, bound):

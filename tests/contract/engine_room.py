@@ -19,6 +19,7 @@ from arq.connections import ArqRedis
 
 from app.clock import utc_now
 from app.engine import Engine, EngineOptions, running_engine
+from app.master_keys import MasterKeys
 from app.settings import Settings
 from db.connections import EnginePool
 from db.inbox import PostgresInbox
@@ -87,7 +88,7 @@ class EngineRoom:
         async with running_engine(
             database_url=self.dsn,
             redis_url=self.redis_url,
-            master_key=MASTER_KEY,
+            master_keys=MasterKeys.of(MASTER_KEY),
             settings=chosen,
             options=options,
         ) as engine:

@@ -7,6 +7,7 @@ import uuid_utils.compat as uuid
 
 from app.clock import utc_now
 from app.keyring import keyring
+from app.master_keys import MasterKeys
 from db.data_keys import secret_place
 from db.envelope import new_key, seal
 from domain.graphs import Definition, Edge, Graph, Node
@@ -24,7 +25,7 @@ PASSWORD = "hunter2-is-secret"
 async def connect(room: EngineRoom, tenant: TenantId, settings: JSONObject, **secrets: str) -> None:
     """A connection named Shop of type http, as the API would have stored it."""
     connection, key, now = ConnectionId(uuid.uuid7()), new_key(), utc_now()
-    stored = keyring(MASTER_KEY).wrap(tenant, 1, key)
+    stored = await keyring(MasterKeys.of(MASTER_KEY)).wrap(tenant, 1, key)
     await room.pool.execute(
         "INSERT INTO data_key (tenant_id, generation, wrapped, wrapped_by, created_at) VALUES ($1, 1, $2, $3, $4)",
         tenant, stored.wrapped, stored.wrapped_by, now,

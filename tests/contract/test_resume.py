@@ -31,7 +31,9 @@ NOBODY = Callback(tenant_id=TenantId(uuid.uuid7()), execution_id=ExecutionId(uui
 @pytest.fixture
 async def visitor(room: EngineRoom) -> AsyncGenerator[httpx.AsyncClient]:
     """Somebody without credentials, at the application's own routes."""
-    resume = ResumeEndpoint(secret=SECRET, inbox=PostgresInbox(room.pool), doorbell=room.doorbell, ids=uuid.uuid7)
+    resume = ResumeEndpoint(
+        secrets=lambda: [SECRET], inbox=PostgresInbox(room.pool), doorbell=room.doorbell, ids=uuid.uuid7
+    )
     elsewhere = PlainTextResponse("elsewhere")
     app = application(Parts(graphql=elsewhere, token=resume.__call__, resume=resume.__call__, checks={}))
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=URL) as client:

@@ -30,7 +30,7 @@ pytestmark = pytest.mark.usefixtures("app_db")
 
 NOW = datetime(2026, 11, 21, 9, tzinfo=UTC)
 KEY = b"0123456789abcdef0123456789abcdef"
-KEYS = Keyring(KEY)
+KEYS = Keyring.local(KEY)
 SECRETS = {"password": "correct horse ä€😀", "token": "battery staple"}
 
 
@@ -181,7 +181,7 @@ async def test_under_another_master_key_the_refusal_says_so(engine_pool: EngineP
     await saved(tenant)
 
     with pytest.raises(KeyLost, match="The tenant's data key 1 cannot be decrypted") as refused:
-        await StepConnections(tenant, engine_pool, Keyring(b"x" * 32)).get("Mail")
+        await StepConnections(tenant, engine_pool, Keyring.local(b"x" * 32)).get("Mail")
 
     assert "WEIR_MASTER_KEY" in (refused.value.remedy or "")
 
@@ -199,7 +199,7 @@ async def test_the_first_secrets_of_a_tenant_may_be_saved_at_once_and_share_one_
 
 async def test_a_newer_data_key_seals_and_the_older_one_still_opens(engine_pool: EnginePool, tenant: TenantId) -> None:
     old = await saved(tenant, {"password": "old"}, "Old")
-    newer = KEYS.wrap(tenant, 2, b"k" * 32)
+    newer = await KEYS.wrap(tenant, 2, b"k" * 32)
     await engine_pool.execute(
         "INSERT INTO data_key (tenant_id, generation, wrapped, wrapped_by, created_at) VALUES ($1, 2, $2, $3, $4)",
         tenant, newer.wrapped, newer.wrapped_by, NOW,

@@ -26,7 +26,7 @@ callbacks = st.builds(
 def test_a_token_names_its_wait(callback: Callback, secret: bytes) -> None:
     token = make_token(secret, callback)
 
-    assert read_token(secret, token) == callback
+    assert read_token([secret], token) == callback
     assert set(token) <= set("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_")
 
 
@@ -36,7 +36,7 @@ def test_a_wait_has_a_signal_of_its_own() -> None:
 
 def refused(secret: bytes, token: str) -> tuple[str, tuple[str, ...]]:
     with pytest.raises(NotFound) as refusal:
-        read_token(secret, token)
+        read_token([secret], token)
     return refusal.value.message, refusal.value.path
 
 

@@ -8,6 +8,7 @@ import uuid_utils.compat as uuid
 from joserfc import jwt
 from joserfc.jwk import OctKey
 
+from app.master_keys import MasterKeys
 from app.secrets import derived
 from app.tokens import Tokens
 from domain.access import ROLES, Permission, Role, permissions_of
@@ -40,7 +41,7 @@ def identity(expires_at: datetime | None = None) -> Identity:
 
 
 def tokens(clock: Clock, master: bytes = MASTER) -> Tokens:
-    return Tokens(master, life=timedelta(minutes=15), clock=clock, ids=uuid.uuid7)
+    return Tokens(MasterKeys.of(master), life=timedelta(minutes=15), clock=clock, ids=uuid.uuid7)
 
 
 def test_a_token_says_who_for_which_tenant_and_until_when() -> None:

@@ -71,25 +71,25 @@ def test_a_fingerprint_tells_keys_apart() -> None:
     assert fingerprint(first) not in first
 
 
-def test_a_data_key_is_wrapped_by_the_installations_key_and_unwrapped_by_it_alone() -> None:
+async def test_a_data_key_is_wrapped_by_the_installations_key_and_unwrapped_by_it_alone() -> None:
     installation, other, data_key = new_key(), new_key(), new_key()
-    stored = Keyring(installation).wrap(TENANT, 3, data_key)
+    stored = await Keyring.local(installation).wrap(TENANT, 3, data_key)
 
     assert (stored.tenant_id, stored.generation, stored.wrapped_by) == (TENANT, 3, fingerprint(installation))
     assert data_key not in stored.wrapped
-    assert Keyring(installation).unwrap(stored) == data_key
+    assert await Keyring.local(installation).unwrap(stored) == data_key
     with pytest.raises(KeyLost, match="The tenant's data key 3 cannot be decrypted"):
-        Keyring(other).unwrap(stored)
+        await Keyring.local(other).unwrap(stored)
 
 
-def test_a_data_key_serves_no_other_tenant_and_no_other_generation_even_when_it_is_known() -> None:
-    keyring = Keyring(new_key())
-    stored = keyring.wrap(TENANT, 1, new_key())
-    keyring.unwrap(stored)
+async def test_a_data_key_serves_no_other_tenant_and_no_other_generation_even_when_it_is_known() -> None:
+    keyring = Keyring.local(new_key())
+    stored = await keyring.wrap(TENANT, 1, new_key())
+    await keyring.unwrap(stored)
 
     for tenant, generation in ((OTHER, 1), (TENANT, 2)):
         moved = WrappedKey(
             tenant_id=tenant, generation=generation, wrapped=stored.wrapped, wrapped_by=stored.wrapped_by
         )
         with pytest.raises(KeyLost):
-            keyring.unwrap(moved)
+            await keyring.unwrap(moved)

@@ -92,7 +92,7 @@ def test_the_representation_shows_no_secret() -> None:
     )
 
     assert "hidden" not in repr(settings)
-    assert "master_key" not in repr(settings)
+    assert "master_key=" not in repr(settings)
 
 
 def test_the_data_directory_given_to_a_command_wins(tmp_path: Path) -> None:
