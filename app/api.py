@@ -10,6 +10,7 @@ from typing import Any, cast
 import uuid_utils.compat as uuid
 from arq.connections import ArqRedis, create_pool
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
 
 from app import graphiql
 from app.asgi import Parts, application
@@ -19,11 +20,13 @@ from app.clock import utc_now
 from app.files import FileEndpoints
 from app.keyring import keyring
 from app.passwords import Argon2Passwords
+from app.quotas import default_quotas, default_rates
 from app.resume import ResumeEndpoint
 from app.secrets import derived
 from app.settings import Settings
 from app.sign_in import TokenEndpoint
 from app.storage import file_limits, file_storage
+from app.throttle import Allowances, Throttle, Throttled
 from app.tokens import Tokens
 from db import statements
 from db.branches import Branches
@@ -42,6 +45,7 @@ from db.placements import StartPlacements
 from db.promotions import Promotions
 from db.publish_requests import PublishRequests
 from db.publish_rules import PublishRules
+from db.quotas import PostgresQuotas, Quotas, with_default_quotas
 from db.service_connections import ServiceConnections
 from db.service_connections_step import StepConnections
 from db.splits import Splits
@@ -63,6 +67,7 @@ from jobs.nodes.catalog import CATALOG
 from jobs.outgoing import Outgoing
 from jobs.publisher import Publisher
 from jobs.queue import QUEUE, ArqDoorbell, redis_settings, serialize
+from jobs.rate_limits import SlidingRateLimiter
 from jobs.sandbox.evaluator import Evaluator
 from jobs.sandbox.sandbox import Sandbox
 from resolvers.context import Services, Stores, context_of
@@ -105,6 +110,7 @@ def stores_of(tenant_id: TenantId, *, keys: Keyring, tenant_concurrency: int | N
         executions=Executions(tenant_id),
         statistics=ExecutionStatistics(tenant_id),
         queues=Queues(tenant_id, tenant_concurrency=tenant_concurrency),
+        quotas=Quotas(tenant_id),
         dead_letters=DeadLetters(tenant_id),
         log=Log(tenant_id),
         triggers=Triggers(tenant_id),
@@ -126,6 +132,7 @@ async def running_api(
     *, database_url: str, redis_url: str, master_key: bytes, settings: Settings, queue: str = QUEUE
 ) -> AsyncGenerator[Api]:
     """Everything a request needs, and the application that answers it; it rings at those who listen to `queue`."""
+    database_url = with_default_quotas(database_url, default_quotas(settings))
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(app_database(database_url, size=settings.db_pool_size))
         pool = await engine_pool(database_url, settings.db_pool_size)
@@ -137,6 +144,8 @@ async def running_api(
         feed = RedisLiveFeed(arq, partial(heads, pool))
         feed.start()
         stack.push_async_callback(feed.close)
+        limiter = SlidingRateLimiter(redis_url)
+        stack.push_async_callback(limiter.close)
         evaluator = Evaluator(await stack.enter_async_context(Sandbox()))
         outgoing = Outgoing(allow=settings.http_allow, block_private=settings.http_block_private)
         stack.push_async_callback(outgoing.close)
@@ -163,11 +172,18 @@ async def running_api(
             ids=uuid.uuid7,
             url=settings.url,
         )
-        parts = _parts(services, pool, arq, master_key, settings)
+        parts = _parts(services, pool, arq, limiter, master_key, settings)
         yield Api(app=application(parts), services=services, pool=pool)
 
 
-def _parts(services: Services, pool: EnginePool, arq: ArqRedis, master_key: bytes, settings: Settings) -> Parts:
+def _parts(
+    services: Services,
+    pool: EnginePool,
+    arq: ArqRedis,
+    limiter: SlidingRateLimiter,
+    master_key: bytes,
+    settings: Settings,
+) -> Parts:
     accounts, tenants, keys = Accounts(pool), Tenants(pool), ApiKeys(pool)
     life = timedelta(seconds=settings.access_token_seconds)
     tokens = Tokens(master_key, life=life, clock=utc_now, ids=uuid.uuid7)
@@ -181,7 +197,7 @@ def _parts(services: Services, pool: EnginePool, arq: ArqRedis, master_key: byte
         secret=new_secret,
         refresh_life=timedelta(seconds=settings.refresh_token_seconds),
     )
-    authenticate = Authenticator(
+    authenticator = Authenticator(
         tokens=tokens,
         accounts=accounts,
         keys=keys,
@@ -189,6 +205,8 @@ def _parts(services: Services, pool: EnginePool, arq: ArqRedis, master_key: byte
         clock=utc_now,
         context=partial(context_of, services=services),
     )
+    allowances = Allowances(default_rates(settings), settings.rate_window_seconds, PostgresQuotas(pool), utc_now)
+    authenticate = Throttled(authenticator, limiter, allowances)
     resume = ResumeEndpoint(
         secret=derived(master_key, "resume token"),
         inbox=services.inbox,
@@ -205,7 +223,8 @@ def _parts(services: Services, pool: EnginePool, arq: ArqRedis, master_key: byte
         token=TokenEndpoint(sign_in=sign_in, tokens=tokens, clock=utc_now).answer,
         resume=resume.__call__,
         files=FileEndpoints(authenticate).routes,
-        checks={"postgresql": _postgres(pool), "redis": _redis(arq)},
+        checks={"postgresql": _postgres(pool), "redis": _redis(arq), "sharedRates": limiter.check},
+        middleware=(Middleware(Throttle, limiter, allowances),),
     )
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import cast
 
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
@@ -30,6 +31,7 @@ class Parts:
     resume: Endpoint
     checks: Mapping[str, Check]
     files: Sequence[BaseRoute] = ()
+    middleware: Sequence[Middleware] = ()
 
 
 def application(parts: Parts) -> Starlette:
@@ -49,7 +51,7 @@ def application(parts: Parts) -> Starlette:
         WebSocketRoute("/graphql", parts.graphql),
         Mount(graphiql.ASSETS_PATH, graphiql.assets()),
     ]
-    return Starlette(routes=routes)
+    return Starlette(routes=routes, middleware=parts.middleware)
 
 
 async def home(request: Request) -> Response:
