@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from limits import RateLimitItem, RateLimitItemPerSecond
@@ -27,9 +27,10 @@ class SlidingRateLimiter:
     """Implements `domain.rates.RateLimiter`: two counters for each subject and rate, weighted as the window moves on.
 
     Redis has them for all processes. While it is away each process counts for itself, with the same limits.
+    `clock`: seconds, for how long a Redis that did not answer is left alone.
     """
 
-    def __init__(self, redis_url: str) -> None:
+    def __init__(self, redis_url: str, *, clock: Callable[[], float] = time.monotonic) -> None:
         # redis-py's annotations are partial. `limits` takes the pool in place of the URL, which it would misread.
         self._pool: BlockingConnectionPool = BlockingConnectionPool.from_url(  # pyright: ignore[reportUnknownMemberType]
             redis_url,
@@ -42,6 +43,7 @@ class SlidingRateLimiter:
         storage = RedisStorage("async+redis://", implementation="redispy", key_prefix=PREFIX, **options)  # pyright: ignore[reportArgumentType]
         self._together = SlidingWindowCounterRateLimiter(storage)
         self._alone = SlidingWindowCounterRateLimiter(MemoryStorage())
+        self._clock = clock
         self._shared = True
         self._again_at = 0.0
 
@@ -62,7 +64,7 @@ class SlidingRateLimiter:
         self._found()
 
     async def take(self, requests: Sequence[Request]) -> Taken:
-        if time.monotonic() >= self._again_at:
+        if self._clock() >= self._again_at:
             try:
                 taken = await _take(self._together, requests)
             except (RedisError, OSError, TimeoutError) as error:
@@ -73,7 +75,7 @@ class SlidingRateLimiter:
         return await _take(self._alone, requests)
 
     def _lost(self, error: Exception) -> None:
-        self._again_at = time.monotonic() + _RETRY
+        self._again_at = self._clock() + _RETRY
         if self._shared:
             self._shared = False
             log.warning("Redis is away, so each process limits rates by itself from now on: %s", error)
@@ -91,7 +93,9 @@ async def _take(limiter: SlidingWindowCounterRateLimiter, requests: Sequence[Req
         item, subject = _item(allowance), (allowance.rate.value, request.subject)
         allowed = await limiter.hit(item, *subject, cost=request.amount)
         window = await limiter.get_window_stats(item, *subject)
-        reset = min(max(window.reset_time - time.time(), 0.0), float(allowance.window))
+        # In the millisecond in which a window begins, `limits` tells its end as its beginning.
+        left = window.reset_time - time.time()
+        reset = left if 0 < left <= allowance.window else float(allowance.window)
         standings.append(Standing(allowance=allowance, remaining=window.remaining, reset=reset))
         if not allowed:
             return Taken(standings=standings, refused=standings[-1])
