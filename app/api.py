@@ -9,6 +9,7 @@ from typing import Any, cast
 
 import uuid_utils.compat as uuid
 from arq.connections import ArqRedis, create_pool
+from starlette.middleware import Middleware
 from starlette.types import ASGIApp
 
 from app import graphiql
@@ -21,10 +22,12 @@ from app.files import FileEndpoints
 from app.keyring import keyring
 from app.master_keys import MasterKeys
 from app.passwords import Argon2Passwords
+from app.quotas import default_quotas, default_rates
 from app.resume import ResumeEndpoint
 from app.settings import Settings
 from app.sign_in import TokenEndpoint
 from app.storage import file_limits, file_storage
+from app.throttle import Allowances, Throttle, Throttled
 from app.tokens import Tokens
 from db import statements
 from db.apikeys import TenantApiKeys
@@ -44,6 +47,7 @@ from db.placements import StartPlacements
 from db.promotions import Promotions
 from db.publish_requests import PublishRequests
 from db.publish_rules import PublishRules
+from db.quotas import PostgresQuotas, Quotas, with_default_quotas
 from db.service_connections import ServiceConnections
 from db.service_connections_step import StepConnections
 from db.splits import Splits
@@ -65,6 +69,7 @@ from jobs.nodes.catalog import CATALOG
 from jobs.outgoing import Outgoing
 from jobs.publisher import Publisher
 from jobs.queue import QUEUE, ArqDoorbell, redis_settings, serialize
+from jobs.rate_limits import SlidingRateLimiter
 from jobs.sandbox.evaluator import Evaluator
 from jobs.sandbox.sandbox import Sandbox
 from resolvers.context import Services, Stores, context_of
@@ -108,6 +113,7 @@ def stores_of(tenant_id: TenantId, *, keys: Keyring, tenant_concurrency: int | N
         executions=Executions(tenant_id),
         statistics=ExecutionStatistics(tenant_id),
         queues=Queues(tenant_id, tenant_concurrency=tenant_concurrency),
+        quotas=Quotas(tenant_id),
         dead_letters=DeadLetters(tenant_id),
         log=Log(tenant_id),
         triggers=Triggers(tenant_id),
@@ -130,6 +136,7 @@ async def running_api(
     *, database_url: str, redis_url: str, master_keys: MasterKeys, settings: Settings, queue: str = QUEUE
 ) -> AsyncGenerator[Api]:
     """Everything a request needs, and the application that answers it; it rings at those who listen to `queue`."""
+    database_url = with_default_quotas(database_url, default_quotas(settings))
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(app_database(database_url, size=settings.db_pool_size))
         pool = await engine_pool(database_url, settings.db_pool_size)
@@ -141,6 +148,8 @@ async def running_api(
         feed = RedisLiveFeed(arq, partial(heads, pool))
         feed.start()
         stack.push_async_callback(feed.close)
+        limiter = SlidingRateLimiter(redis_url)
+        stack.push_async_callback(limiter.close)
         evaluator = Evaluator(await stack.enter_async_context(Sandbox()))
         outgoing = Outgoing(allow=settings.http_allow, deny=settings.denied, block_private=settings.http_block_private)
         stack.push_async_callback(outgoing.close)
@@ -168,11 +177,18 @@ async def running_api(
             secret=new_secret,
             url=settings.url,
         )
-        parts = _parts(services, pool, arq, master_keys, settings)
+        parts = _parts(services, pool, arq, limiter, master_keys, settings)
         yield Api(app=application(parts), services=services, pool=pool)
 
 
-def _parts(services: Services, pool: EnginePool, arq: ArqRedis, master_keys: MasterKeys, settings: Settings) -> Parts:
+def _parts(
+    services: Services,
+    pool: EnginePool,
+    arq: ArqRedis,
+    limiter: SlidingRateLimiter,
+    master_keys: MasterKeys,
+    settings: Settings,
+) -> Parts:
     accounts, tenants, keys = Accounts(pool), Tenants(pool), ApiKeys(pool)
     life = timedelta(seconds=settings.access_token_seconds)
     tokens = Tokens(master_keys, life=life, clock=utc_now, ids=uuid.uuid7)
@@ -186,7 +202,7 @@ def _parts(services: Services, pool: EnginePool, arq: ArqRedis, master_keys: Mas
         secret=new_secret,
         refresh_life=timedelta(seconds=settings.refresh_token_seconds),
     )
-    authenticate = Authenticator(
+    authenticator = Authenticator(
         tokens=tokens,
         accounts=accounts,
         keys=keys,
@@ -194,6 +210,8 @@ def _parts(services: Services, pool: EnginePool, arq: ArqRedis, master_keys: Mas
         clock=utc_now,
         context=partial(context_of, services=services),
     )
+    allowances = Allowances(default_rates(settings), settings.rate_window_seconds, PostgresQuotas(pool), utc_now)
+    authenticate = Throttled(authenticator, limiter, allowances)
     resume = ResumeEndpoint(
         secrets=partial(master_keys.derived, "resume token"),
         inbox=services.inbox,
@@ -210,7 +228,8 @@ def _parts(services: Services, pool: EnginePool, arq: ArqRedis, master_keys: Mas
         token=TokenEndpoint(sign_in=sign_in, tokens=tokens, clock=utc_now).answer,
         resume=resume.__call__,
         files=FileEndpoints(authenticate).routes,
-        checks={"postgresql": _postgres(pool), "redis": _redis(arq)},
+        checks={"postgresql": _postgres(pool), "redis": _redis(arq), "sharedRates": limiter.check},
+        middleware=(Middleware(Throttle, limiter, allowances),),
         assets=settings.shows_graphiql,
         rules=EdgeRules(
             hosts=settings.allowed_hosts,

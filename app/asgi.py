@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import cast
 
+from starlette.middleware import Middleware
 from starlette.middleware.exceptions import ExceptionMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
@@ -36,6 +37,7 @@ class Parts:
     files: Sequence[BaseRoute] = ()
     assets: bool = True
     rules: EdgeRules = field(default_factory=EdgeRules)
+    middleware: Sequence[Middleware] = ()
 
 
 def application(parts: Parts) -> ASGIApp:
@@ -58,7 +60,10 @@ def application(parts: Parts) -> ASGIApp:
         *([Mount(graphiql.ASSETS_PATH, graphiql.assets())] if parts.assets else []),
     ]
     # Not Starlette itself, which would answer and log what is unexpected before the edge can.
-    return guarded(ExceptionMiddleware(Router(routes)), parts.rules)
+    app: ASGIApp = ExceptionMiddleware(Router(routes))
+    for each in reversed(parts.middleware):
+        app = each.cls(app, *each.args, **each.kwargs)
+    return guarded(app, parts.rules)
 
 
 async def home(request: Request) -> Response:

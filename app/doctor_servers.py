@@ -140,7 +140,8 @@ async def _redis(url: str) -> Diagnosis:
     try:
         information = await client.info("server")  # pyright: ignore[reportUnknownMemberType]
     except (OSError, RedisError, ValueError) as error:
-        return problem("Redis", f"does not answer: {error}", "Check WEIR_REDIS_URL and the server.")
+        remedy = "Check WEIR_REDIS_URL and the server; until it is back each API process limits rates by itself."
+        return problem("Redis", f"does not answer: {error}", remedy)
     finally:
         await client.aclose()
     return Diagnosis(name="Redis", found=f"version {information['redis_version']} answers")

@@ -19,6 +19,7 @@ from redis.exceptions import RedisError
 from app.clock import utc_now
 from app.keyring import keyring
 from app.master_keys import MasterKeys
+from app.quotas import default_quotas
 from app.settings import Settings
 from app.storage import file_limits, file_storage
 from db.callees import PostgresCallees
@@ -33,6 +34,7 @@ from db.liveness import Heartbeat, PostgresLiveness
 from db.load_runs_feed import PostgresLoadFeeding
 from db.locks import PostgresLocks
 from db.log import EngineLogs
+from db.quotas import with_default_quotas
 from db.service_connections_step import StepConnections
 from db.streams import PostgresStreamDesk
 from db.sweeps import PostgresSweeping
@@ -108,7 +110,7 @@ async def running_engine(
     """The engine at work. On leaving it drains: running steps may finish, the rest is handed over."""
     worker = WorkerId(uuid.uuid7())
     async with AsyncExitStack() as stack:
-        pool = await engine_pool(database_url, settings.db_pool_size)
+        pool = await engine_pool(with_default_quotas(database_url, default_quotas(settings)), settings.db_pool_size)
         stack.push_async_callback(pool.close)
         arq: ArqRedis = await create_pool(redis_settings(redis_url), job_serializer=serialize)
         stack.push_async_callback(arq.aclose)

@@ -1,5 +1,7 @@
 """Refusals as problem+json (RFC 9457): the one map for everything that is not GraphQL."""
 
+import math
+
 from starlette.responses import JSONResponse, Response
 
 from domain.errors import ErrorCode, QuotaExceeded, Refusal
@@ -13,7 +15,8 @@ STATUS = {
     ErrorCode.INVALID_STATE: 409,
     ErrorCode.UNAUTHENTICATED: 401,
     ErrorCode.FORBIDDEN: 403,
-    ErrorCode.QUOTA: 429,
+    ErrorCode.QUOTA_EXCEEDED: 429,
+    ErrorCode.RATE_LIMITED: 429,
     ErrorCode.TOO_LARGE: 413,
 }
 
@@ -41,5 +44,5 @@ def problem(refusal: Refusal) -> Response:
     if refusal.code is ErrorCode.UNAUTHENTICATED:
         headers["WWW-Authenticate"] = "Bearer"
     if isinstance(refusal, QuotaExceeded) and refusal.retry_after is not None:
-        headers["Retry-After"] = str(max(1, round(refusal.retry_after)))
+        headers["Retry-After"] = str(max(1, math.ceil(refusal.retry_after)))
     return JSONResponse(body, status, headers=headers, media_type="application/problem+json")

@@ -95,6 +95,13 @@ def _host_names(value: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(host.lower() for host in value)
 
 
+def _or_none(value: object) -> object:
+    return None if value == "none" else value
+
+
+_Most = Annotated[Annotated[int, Field(ge=1)] | None, BeforeValidator(_or_none)]
+
+
 class Settings(BaseModel):
     """What can be set. Durations are seconds, sizes are bytes."""
 
@@ -200,6 +207,32 @@ class Settings(BaseModel):
     """How long a host is left alone before one call tries it again."""
     breaker_probe_seconds: Annotated[float, Field(ge=0.1, le=3_600)] = 60.0
     """How long that one call may take before another one tries."""
+    rate_window_seconds: Annotated[int, Field(ge=1, le=86_400)] = 60
+    """The window in which requests are counted; it moves on with the time."""
+    rate_tenant: _Most = 600_000
+    """Requests of a tenant in the window, unless it was given another rate. `none`, here and below: any number."""
+    rate_user: _Most = 300_000
+    """Requests of a person who signed in."""
+    rate_key: _Most = 300_000
+    """Requests by one API key."""
+    rate_route: _Most = 300_000
+    """Requests of a tenant to one address of the API, its parameters left out."""
+    rate_cost: _Most = 60_000_000
+    """What the GraphQL operations of a tenant may cost together, by `extensions.cost`."""
+    rate_address: _Most = 30_000
+    """Requests without credentials that hold from one address (of IPv6: one /64)."""
+    quota_executions_per_day: Annotated[int, Field(ge=0)] | None = None
+    """Executions a tenant may begin on a day (UTC), unless it was given a quota of its own. Unset: any number."""
+    quota_executions_per_month: Annotated[int, Field(ge=0)] | None = None
+    """The same for a month."""
+    quota_executions_under_way: Annotated[int, Field(ge=0)] | None = None
+    """Executions a tenant may have that are not over, waiting ones too: a start beyond them is refused."""
+    quota_streams: Annotated[int, Field(ge=0)] | None = None
+    """Streams a tenant may have."""
+    quota_connections: Annotated[int, Field(ge=0)] | None = None
+    """Connections a tenant may have."""
+    quota_workflows: Annotated[int, Field(ge=0)] | None = None
+    """Workflows a tenant may have."""
     db_pool_size: Annotated[int, Field(ge=2, le=1_000)] = 10
     """Most database connections of each pool of a process."""
 

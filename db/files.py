@@ -13,11 +13,13 @@ from domain.errors import InvalidState
 from domain.files import File, FileFilter, StorageFull
 from domain.ids import ExecutionId, FileId, TenantId
 from domain.paging import Direction, Page, Slice, cut
+from domain.quotas import MAX_QUOTA, Quota
 
 if TYPE_CHECKING:
     from db.connections import EnginePool
 
 _GET = "SELECT * FROM file WHERE tenant_id = $1 AND id = $2"
+_QUOTA = "SELECT maximum FROM tenant_quota WHERE tenant_id = $1 AND name = $2"
 _USED = "SELECT bytes FROM file_usage WHERE tenant_id = $1"
 
 # The leftover's row decides between a slow upload and the sweeper; it goes only if the file is really recorded.
@@ -99,6 +101,13 @@ class PostgresFiles:
         rows = await self._fetch(_USED, self._tenant_id)
         return rows[0]["bytes"] if rows else 0
 
+    async def quota(self, default: int) -> int:
+        rows = await self._fetch(_QUOTA, self._tenant_id, Quota.FILE_BYTES.value)
+        if not rows:
+            return default
+        maximum: int | None = rows[0]["maximum"]
+        return MAX_QUOTA if maximum is None else maximum
+
     async def expect(self, key: str, due_at: datetime) -> None:
         sql = "INSERT INTO file_leftover (storage_key, tenant_id, due_at) VALUES ($1, $2, $3) RETURNING due_at"
         await self._fetch(sql, key, self._tenant_id, due_at)
@@ -134,7 +143,7 @@ class PostgresFiles:
     async def _why_not(self, key: str, due_at: datetime, quota: int) -> StorageFull | InvalidState:
         sql = "SELECT due_at FROM file_leftover WHERE tenant_id = $1 AND storage_key = $2 AND due_at = $3"
         if await self._fetch(sql, self._tenant_id, key, due_at):
-            return StorageFull(quota)
+            return StorageFull(quota, await self.used())
         return InvalidState("The upload took so long that it was given up", remedy="Upload the file again, faster.")
 
 

@@ -1,23 +1,26 @@
 """Changes when the commit changes that begins more executions of a load run, or ends it."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from db.json_text import dump
 from db.load_runs import COLUMNS, load_run
 from db.load_runs_report import measured
 from db.outages import told_as_connection_error
+from db.quotas import quotas_told
 from db.starts import INSERT, columns
 from domain.ids import ExecutionId, LoadRunId, TenantId
 from domain.load_runs import LoadRun
 from domain.load_runs_feed import Fed, due, executions
 from domain.load_runs_report import report_to_json
+from domain.quotas import QuotaReached
 from domain.sources import Ids
 
 if TYPE_CHECKING:
     from db.connections import Connection, EnginePool
 
+_QUOTA_PAUSE = timedelta(seconds=5)
 _UNDER_WAY = "SELECT tenant_id, id FROM load_run WHERE finished_at IS NULL ORDER BY id"
 # One at a time: whoever comes second sees what the first has begun.
 _LOCK = f"SELECT {COLUMNS} FROM load_run WHERE tenant_id = $1 AND id = $2 AND finished_at IS NULL FOR UPDATE"  # noqa: S608 - constants
@@ -42,8 +45,14 @@ class PostgresLoadFeeding:
         return [(TenantId(row["tenant_id"]), LoadRunId(row["id"])) for row in rows]
 
     async def feed(self, tenant_id: TenantId, run_id: LoadRunId, *, ids: Ids, now: datetime) -> Fed:
-        """One transaction: what is begun is counted, or it was not begun."""
-        with told_as_connection_error():
+        """One transaction: what is begun is counted, or it was not begun. Where a quota is reached, the run waits."""
+        try:
+            return await self._once(tenant_id, run_id, ids, now)
+        except QuotaReached:
+            return Fed(later=now + _QUOTA_PAUSE)
+
+    async def _once(self, tenant_id: TenantId, run_id: LoadRunId, ids: Ids, now: datetime) -> Fed:
+        with told_as_connection_error(), quotas_told(now):
             async with self._pool.acquire() as connection, connection.transaction():
                 row = await connection.fetchrow(_LOCK, tenant_id, run_id)
                 if row is None:

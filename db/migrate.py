@@ -121,9 +121,7 @@ async def _run(dsn: str, target: str, *, direction: str) -> list[str]:
         # The executor would make its record of applied migrations only after a first look at it, which would fail.
         recorder: Any = MigrationRecorder(transaction)
         await recorder.ensure_schema(AsyncpgSchemaEditor(transaction, atomic=False))
-        await _Executor(transaction, APPS).migrate(
-            [MigrationTarget(APP, target)], direction=direction, progress=note
-        )
+        await _Executor(transaction, APPS).migrate([MigrationTarget(APP, target)], direction=direction, progress=note)
     return changed
 
 

@@ -17,6 +17,7 @@ from db.data_keys import Keyring, latest, secret_place
 from db.envelope import seal
 from db.models import Connection as Row
 from db.models import ConnectionSecret as SecretRow
+from db.quotas import quotas_told
 from db.statements import fetch
 from db.violations import violated
 from domain.connections import ConnectionFilter, ConnectionNameTaken, SavedConnection, StaleConnection
@@ -60,16 +61,17 @@ class ServiceConnections:
 
     async def insert(self, connection: SavedConnection, secrets: Mapping[str, str]) -> None:
         try:
-            async with in_transaction():
-                await Row.create(
-                    id=connection.id,
-                    tenant_id=self._tenant_id,
-                    type=connection.type,
-                    created_at=connection.created_at,
-                    created_by=connection.created_by,
-                    **_changeable(connection),
-                )
-                await self._set(connection.id, secrets, connection.created_at)
+            with quotas_told(connection.created_at):
+                async with in_transaction():
+                    await Row.create(
+                        id=connection.id,
+                        tenant_id=self._tenant_id,
+                        type=connection.type,
+                        created_at=connection.created_at,
+                        created_by=connection.created_by,
+                        **_changeable(connection),
+                    )
+                    await self._set(connection.id, secrets, connection.created_at)
         except IntegrityError as error:
             raise _refusal(error, connection) from error
 

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from db.json_text import dump
 from db.outages import told_as_connection_error
+from db.quotas import quotas_told
 from domain.ids import ExecutionId, TenantId, WorkflowId
 from domain.starts import NewExecution, StartKey, StartResult, StartStatus
 
@@ -86,12 +87,15 @@ class PostgresStarts:
         self._tenants_limited = tenants_limited
 
     async def insert(self, tenant_id: TenantId, executions: Sequence[NewExecution]) -> Sequence[StartResult]:
-        """One statement. The workflows and versions must be the tenant's; nobody checks it here."""
+        """One statement. Raises QuotaReached; then none is started.
+
+        The workflows and versions must be the tenant's; nobody checks it here.
+        """
         if not executions:
             return []
         first: dict[_Key, StartKey] = {}
         new = [each for each in executions if each.key is None or _is_first(each, each.key, first)]
-        with told_as_connection_error():
+        with told_as_connection_error(), quotas_told(executions[0].created_at):
             rows = await self._pool.fetch(INSERT, tenant_id, *columns(new), self._tenants_limited)
         stored: dict[_Key, tuple[ExecutionId, bytes]] = {
             (row["workflow_id"], row["key"]): (row["execution_id"], row["request_hash"]) for row in rows

@@ -11,6 +11,7 @@ from db import keyset
 from db.json_text import dump
 from db.models import Stream as StreamRow
 from db.outages import told_as_connection_error
+from db.quotas import quotas_told
 from db.statements import Row, fetch
 from domain.ids import StreamId, TenantId
 from domain.paging import Direction, Page, Slice, cut
@@ -63,7 +64,7 @@ class PostgresStreamDesk:
 
     async def _publish(self, message: NewMessage) -> int:
         name, now = message.stream, self._clock()
-        with told_as_connection_error():
+        with told_as_connection_error(), quotas_told(now):
             async with self._pool.acquire() as connection, connection.transaction():
                 await connection.execute(_ENSURE, self._ids(), self._tenant_id, name, now)
                 await connection.execute(_LOCK, self._tenant_id, name)

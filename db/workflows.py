@@ -10,6 +10,7 @@ from tortoise.transactions import in_transaction
 
 from db import keyset
 from db.models import Workflow as Row
+from db.quotas import quotas_told
 from db.versions import insert_version
 from db.violations import violated
 from domain.errors import NotFound
@@ -62,14 +63,15 @@ class Workflows:
 
     async def insert(self, workflow: Workflow) -> None:
         try:
-            await Row.create(
-                id=workflow.id,
-                tenant_id=self._tenant_id,
-                created_at=workflow.created_at,
-                created_by=workflow.created_by,
-                listed=workflow.listed,
-                **_changeable(workflow),
-            )
+            with quotas_told(workflow.created_at):
+                await Row.create(
+                    id=workflow.id,
+                    tenant_id=self._tenant_id,
+                    created_at=workflow.created_at,
+                    created_by=workflow.created_by,
+                    listed=workflow.listed,
+                    **_changeable(workflow),
+                )
         except IntegrityError as error:
             raise _refusal(error, workflow) from error
 

@@ -18,7 +18,8 @@ class ErrorCode(StrEnum):
     INVALID_STATE = "INVALID_STATE"
     UNAUTHENTICATED = "UNAUTHENTICATED"
     FORBIDDEN = "FORBIDDEN"
-    QUOTA = "QUOTA"
+    QUOTA_EXCEEDED = "QUOTA_EXCEEDED"
+    RATE_LIMITED = "RATE_LIMITED"
     TOO_LARGE = "TOO_LARGE"
 
 
@@ -118,7 +119,7 @@ class Forbidden(Refusal):
 class QuotaExceeded(Refusal):
     """A limit is reached; `retry_after` in seconds when waiting helps."""
 
-    code = ErrorCode.QUOTA
+    code = ErrorCode.QUOTA_EXCEEDED
 
     def __init__(self, message: str, *, retry_after: float | None = None, remedy: str | None = None) -> None:
         super().__init__(message, remedy=remedy)

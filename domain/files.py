@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from domain.errors import QuotaExceeded, TooLarge
+from domain.errors import TooLarge
 from domain.ids import ExecutionId, FileId, TenantId, decode, encode
 from domain.json import JSON, JSONObject
 from domain.paging import Page, Place, Slice
+from domain.quotas import Quota, QuotaReached
 
 REFERENCE = "$file"
 """The key that makes a JSON object a reference to a file: `{"$file": "file_…", name, mediaType, size, sha256}`."""
@@ -71,12 +72,11 @@ class FileTooLarge(TooLarge):
         super().__init__(f"A file may have {most:,} bytes", path=("file",), remedy=remedy)
 
 
-class StorageFull(QuotaExceeded):
+class StorageFull(QuotaReached):
     """The tenant's files together have as many bytes as they may."""
 
-    def __init__(self, most: int) -> None:
-        remedy = "Delete files, or have an administrator raise WEIR_FILE_QUOTA_BYTES."
-        super().__init__(f"The files of a tenant may have {most:,} bytes together", remedy=remedy)
+    def __init__(self, most: int, used: int) -> None:
+        super().__init__(Quota.FILE_BYTES, limit=most, used=used)
 
 
 def referenced(value: JSON) -> FileId | None:
@@ -156,6 +156,10 @@ class FileRows(Protocol):
 
     async def used(self) -> int:
         """Bytes of all files together."""
+        ...
+
+    async def quota(self, default: int) -> int:
+        """Most bytes of all files together: what was set for the tenant, else the default."""
         ...
 
     async def expect(self, key: str, due_at: datetime) -> None:

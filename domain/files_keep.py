@@ -65,7 +65,7 @@ async def put(new: NewFile, chunks: AsyncIterator[bytes], *, given: Keeping) -> 
     Nothing is kept then; what a killed process leaves behind is swept.
     """
     now, file_id = given.clock(), FileId(given.ids())
-    key, quota = storage_key(given.tenant_id, file_id), given.limits.quota_bytes
+    key, quota = storage_key(given.tenant_id, file_id), await given.rows.quota(given.limits.quota_bytes)
     intake = _Intake(chunks, most=given.limits.max_bytes, room=quota - await given.rows.used(), quota=quota)
     due_at = now + LONGEST_UPLOAD
     await given.rows.expect(key, due_at)
@@ -161,6 +161,6 @@ class _Intake:
             if self.size > self._most:
                 raise FileTooLarge(self._most)
             if self.size > self._room:
-                raise StorageFull(self._quota)
+                raise StorageFull(self._quota, self._quota - self._room)
             self.digest.update(chunk)
             yield chunk

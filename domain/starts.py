@@ -84,5 +84,7 @@ class StartResult:
 class Starts(Protocol):
     async def insert(self, tenant_id: TenantId, executions: Sequence[NewExecution]) -> Sequence[StartResult]:
         """All of them in one transaction; results in the order given. The same key twice in one call: the second
-        is repeated or mismatched. An expired key is as good as none."""
+        is repeated or mismatched. An expired key is as good as none.
+
+        Raises `domain.quotas.QuotaReached`; then none is started."""
         ...

@@ -31,6 +31,8 @@ from domain.placements import Placements
 from domain.promotions import Promoting, PromotionStore
 from domain.publish_requests import PublishRequestReader, PublishRequestWriter
 from domain.publish_rules import PublishRules
+from domain.quotas import QuotaReader
+from domain.rates import Meter
 from domain.sessions import Identity
 from domain.sources import Clock, Ids
 from domain.splits import SplitStore
@@ -71,6 +73,7 @@ class Stores:
     executions: ExecutionReader
     statistics: StatisticsReader
     queues: Queues
+    quotas: QuotaReader
     dead_letters: DeadLetterStore
     log: LogReader
     triggers: TriggerStore
@@ -122,6 +125,7 @@ class RequestContext:
     identity: Identity
     stores: Stores
     loaders: Loaders = field(repr=False)
+    meter: Meter | None = None
 
     @property
     def principal(self) -> Principal:

@@ -19,9 +19,12 @@ from domain.errors import (
     TooLarge,
     Unauthenticated,
 )
+from domain.quotas import Quota, QuotaReached
 from domain.testcases import InvalidCases
 from domain.validation.inputs import InvalidInput
 from schema.enums import ErrorCode, Severity, ValidationLevel
+from schema.quotas import QuotaName
+from schema.scalars import BigInt
 
 T = TypeVar("T")
 
@@ -130,6 +133,21 @@ class QuotaError(UserError):
     @staticmethod
     def retry_after(root: strawberry.Parent[Told]) -> float | None:
         return root.refusal.retry_after if isinstance(root.refusal, QuotaExceeded) else None
+
+    @strawberry.field(graphql_type=QuotaName | None, description="Which of the tenant's quotas it is.")
+    @staticmethod
+    def quota(root: strawberry.Parent[Told]) -> Quota | None:
+        return root.refusal.quota if isinstance(root.refusal, QuotaReached) else None
+
+    @strawberry.field
+    @staticmethod
+    def limit(root: strawberry.Parent[Told]) -> BigInt | None:
+        return BigInt(root.refusal.limit) if isinstance(root.refusal, QuotaReached) else None
+
+    @strawberry.field(description="What there is of it now.")
+    @staticmethod
+    def used(root: strawberry.Parent[Told]) -> BigInt | None:
+        return BigInt(root.refusal.used) if isinstance(root.refusal, QuotaReached) else None
 
     @classmethod
     def is_type_of(cls, value: object, _info: object) -> bool:

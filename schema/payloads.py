@@ -6,6 +6,8 @@ import orjson
 from graphql import GraphQLError
 from strawberry.types import ExecutionResult
 
+from domain.errors import ErrorCode
+
 
 def encoded(value: object) -> bytes:
     try:
@@ -34,3 +36,12 @@ def is_refused(result: ExecutionResult) -> bool:
 
 def is_internal(error: GraphQLError) -> bool:
     return (error.extensions or {}).get("code") == "INTERNAL"
+
+
+def retry_after(result: ExecutionResult) -> float | None:
+    """Seconds until an operation that was refused for its caller's rate may be sent again; None for any other."""
+    for error in result.errors or ():
+        extensions = error.extensions or {}
+        if extensions.get("code") == ErrorCode.RATE_LIMITED:
+            return float(extensions.get("retryAfter") or 0)
+    return None

@@ -1,7 +1,8 @@
 """The schema as it is served: checked, priced, masked. Changes when a protection is added."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
+import math
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache, partial
@@ -23,12 +24,13 @@ from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext, vali
 from strawberry.types import ExecutionContext
 from strawberry.types.graphql import OperationType
 
+from domain.rates import Meter, RateLimited, Standing
 from schema import introspection
 from schema.broadcasts import Broadcasts
 from schema.cohorts import Cohorts, Shared
 from schema.costs import Pricing
 from schema.limits import Limits, excesses
-from schema.masking import presented
+from schema.masking import extensions_of, presented
 from schema.selections import Selection, selection_of
 from schema.variables import too_many_objects
 
@@ -95,6 +97,8 @@ class Protection(SchemaExtension):
         self._introspection = introspection
         self._checked: Checked | None = None
         self._cost: int | None = None
+        self._price = 0
+        self._standings: Sequence[Standing] = ()
 
     def on_parse(self) -> Iterator[None]:
         context = self.execution_context
@@ -106,10 +110,10 @@ class Protection(SchemaExtension):
                 context.graphql_document = self._checked.document
         yield
 
-    def on_validate(self) -> Iterator[None]:
+    async def on_validate(self) -> AsyncIterator[None]:
         if self._checked is not None:
             # An empty list says "validated", so that it is not done again.
-            self.execution_context.pre_execution_errors = self._errors(self._checked)
+            self.execution_context.pre_execution_errors = await self._refusals(self._checked)
         yield
 
     async def on_execute(self) -> AsyncIterator[None]:
@@ -131,9 +135,26 @@ class Protection(SchemaExtension):
             raise
 
     def get_results(self) -> dict[str, Any]:
+        results = {"rateLimit": [_told(each) for each in self._standings]} if self._standings else {}
         if self._cost is None:
-            return {}
-        return {"cost": {"requested": self._cost, "maximum": self._limits.cost}}
+            return results
+        return {"cost": {"requested": self._cost, "maximum": self._limits.cost}, **results}
+
+    async def _refusals(self, checked: Checked) -> list[GraphQLError]:
+        """Why it may not run; one that may is charged to the caller's rates."""
+        context = self.execution_context
+        meter: Meter | None = getattr(context.context, "meter", None)
+        errors = self._errors(checked)
+        if errors or meter is None:
+            return errors
+        try:
+            standings = await meter.charge(self._price)
+        except RateLimited as refusal:
+            self._cost, self._standings = None, [refusal.standing]
+            return [GraphQLError(refusal.message, extensions=extensions_of(refusal))]
+        if context.operation_type is not OperationType.SUBSCRIPTION:
+            self._standings = standings
+        return []
 
     def _errors(self, checked: Checked) -> list[GraphQLError]:
         if checked.errors or checked.pricing is None:
@@ -149,9 +170,21 @@ class Protection(SchemaExtension):
         cost = checked.pricing.cost(context.operation_name, variables)
         if cost > self._limits.cost:
             return [_too_costly(cost, self._limits.cost)]
+        self._price = cost
         # Said once for an answer; a subscription would repeat it with each of its events.
         self._cost = None if context.operation_type is OperationType.SUBSCRIPTION else cost
         return []
+
+
+def _told(standing: Standing) -> dict[str, object]:
+    allowance = standing.allowance
+    return {
+        "policy": allowance.rate.policy,
+        "limit": allowance.maximum,
+        "window": allowance.window,
+        "remaining": standing.remaining,
+        "reset": math.ceil(standing.reset),
+    }
 
 
 def _too_costly(cost: int, maximum: int) -> GraphQLError:

@@ -24,6 +24,7 @@ from schema.nodes import NodeQuery
 from schema.protection import ProtectedSchema
 from schema.publishing import PublishingQuery, PublishRequestType
 from schema.publishing_mutations import PublishingMutation
+from schema.quotas import QuotaQuery
 from schema.scalars import DEFINITIONS
 from schema.splits import SplitMutation, SplitQuery, SplitType
 from schema.streams import StreamQuery, StreamType
@@ -58,6 +59,7 @@ class Query(
     TestCaseQuery,
     LoadRunQuery,
     ApiKeyQuery,
+    QuotaQuery,
 ):
     pass
 

@@ -4,6 +4,7 @@ https://graphql.github.io/graphql-over-http/draft/: `application/graphql-respons
 by its status, `application/json` stays 200 for it, as older clients expect.
 """
 
+import math
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Generic
@@ -20,7 +21,7 @@ from strawberry.types.graphql import OperationType
 from domain.errors import Forbidden, QuotaExceeded, Refusal, Unauthenticated
 from schema.masking import unexpected
 from schema.negotiation import JSON, RESPONSE, STREAM, Answer, negotiate
-from schema.payloads import encoded, is_internal, is_refused, payload
+from schema.payloads import encoded, is_internal, is_refused, payload, retry_after
 from schema.transport import Authenticate, C, Clock, TransportSettings, credentials_in, seconds_left, utc_now
 from schema.transport_requests import Operation, Unreadable, read_operation
 from schema.transport_sse import HEADERS, events
@@ -126,13 +127,16 @@ def _allowed(request: Request) -> set[OperationType]:
 
 
 def _result(media: str, result: ExecutionResult) -> Response:
-    status = HTTPStatus.OK
+    status, headers = HTTPStatus.OK, dict[str, str]()
     if is_refused(result):
-        if any(is_internal(error) for error in result.errors or ()):
+        seconds = retry_after(result)
+        if seconds is not None:
+            status, headers["Retry-After"] = HTTPStatus.TOO_MANY_REQUESTS, _whole(seconds)
+        elif any(is_internal(error) for error in result.errors or ()):
             status = HTTPStatus.INTERNAL_SERVER_ERROR
         elif media == RESPONSE:
             status = HTTPStatus.BAD_REQUEST
-    return _response(media, status, payload(result))
+    return _response(media, status, payload(result), headers)
 
 
 def _fault(media: str, fault: Unreadable) -> Response:
@@ -151,12 +155,16 @@ def _failure(media: str, error: Exception) -> Response:
         case QuotaExceeded(retry_after=seconds):
             status = HTTPStatus.TOO_MANY_REQUESTS
             if seconds is not None:
-                headers["Retry-After"] = str(int(seconds + 1))
+                headers["Retry-After"] = _whole(seconds)
         case Refusal():
             status = HTTPStatus.BAD_REQUEST
         case _:
             pass
     return _response(media, status, {"errors": [unexpected(error).formatted]}, headers)
+
+
+def _whole(seconds: float) -> str:
+    return str(max(1, math.ceil(seconds)))
 
 
 def _response(

@@ -14,6 +14,7 @@ from db.models.files import File, FileLeftover, FileUsage
 from db.models.journal import ExecutionEvent, ExecutionInbox, ExecutionState, WakeUp
 from db.models.limits import LockRequest, TenantLimit, WorkflowLimit
 from db.models.publishing import PublishRequest, PublishRule
+from db.models.quotas import QuotaUse, TenantQuota
 from db.models.streams import Stream, StreamMessage
 from db.models.tasks import Task, TaskEntry
 from db.models.tenants import Tenant
@@ -45,6 +46,7 @@ __all__ = [
     "Promotion",
     "PublishRequest",
     "PublishRule",
+    "QuotaUse",
     "RefreshToken",
     "Stream",
     "StreamMessage",
@@ -52,6 +54,7 @@ __all__ = [
     "TaskEntry",
     "Tenant",
     "TenantLimit",
+    "TenantQuota",
     "TestCase",
     "Trigger",
     "WakeUp",

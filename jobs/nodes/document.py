@@ -132,8 +132,8 @@ or stored files by their id (`<img src="{{ logo | file }}">`). The built-in font
 and of most of Europe where the fonts DejaVu are installed; for others embed a font with `@font-face`. What could not be
 shown is said in the step's log. A page may take 30 seconds and 512 MiB.
 
-**Errors.** `TEMPLATE_FAILED`, with the line in `error.details.line`, `DOCUMENT_FAILED`, and `QUOTA` or `TOO_LARGE` for
-files.
+**Errors.** `TEMPLATE_FAILED`, with the line in `error.details.line`, `DOCUMENT_FAILED`, and `QUOTA_EXCEEDED` or
+`TOO_LARGE` for files.
 """,
     examples={
         "A confirmation": {

@@ -9,6 +9,7 @@ from domain.errors import Refusal
 from domain.ids import encode
 from domain.json import JSON
 from domain.nodes import NodeCategory
+from domain.quotas import QuotaReached
 from domain.streams import MAX_KEY, MAX_NAME, NewMessage, check_message
 from jobs.nodes.base import NodeConfig, StepContext, define
 from jobs.nodes.fields import closed
@@ -34,7 +35,10 @@ async def run(step: StepContext, config: PublishConfig) -> Outcome:
         check_message(message)
     except Refusal as refusal:
         return Failed(code="MESSAGE_INVALID", message=refusal.message, retryable=False, remedy=refusal.remedy)
-    seq = await step.services.streams.publish(message)
+    try:
+        seq = await step.services.streams.publish(message)
+    except QuotaReached as full:
+        return Failed(code=full.code.value, message=full.message, retryable=False, remedy=full.remedy)
     output: dict[str, JSON] = {"stream": config.stream, "seq": seq}
     return Completed(output=output)
 

@@ -85,7 +85,7 @@ async def test_it_is_alive_and_ready(up: Served) -> None:
         alive, ready = await client.get("/healthz"), await client.get("/readyz")
 
     assert (alive.status_code, alive.text) == (200, "ok")
-    assert (ready.status_code, ready.json()) == (200, {"postgresql": True, "redis": True})
+    assert (ready.status_code, ready.json()) == (200, {"postgresql": True, "redis": True, "sharedRates": True})
 
 
 async def test_it_passes_every_graphql_http_audit(up: Served, npm_clients: NpmClients) -> None:

@@ -59,7 +59,7 @@ QUERIES: Mapping[tuple[Permission, ...], str] = {
         workflow workflows workflowDiff branch publishRequest publishRequests publishRule environments split testCase
         nodeKinds graphValidate schedulePreview""",
     (Permission.WORKFLOW_READ, Permission.EXECUTION_READ): "expressionEvaluate",
-    (Permission.EXECUTION_READ,): "execution executions deadLetters testRun loadRun",
+    (Permission.EXECUTION_READ,): "execution executions deadLetters testRun loadRun quotas",
     (Permission.TASK_READ,): "task tasks",
     (Permission.CONNECTION_READ,): "connection connections connectionTypes",
     (Permission.STREAM_READ,): "stream streams",

@@ -129,7 +129,7 @@ async def test_a_full_quota_is_said_to_be_one(developer: Caller) -> None:
 
     answer = await post(developer, content=b"x" * 11_000_000)
 
-    assert (answer.status_code, answer.json()["code"]) == (429, "QUOTA")
+    assert (answer.status_code, answer.json()["code"]) == (429, "QUOTA_EXCEEDED")
 
 
 @pytest.mark.parametrize(

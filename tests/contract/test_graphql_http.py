@@ -194,7 +194,7 @@ async def test_another_method_is_refused_with_405(client: httpx.AsyncClient, met
         ({"Authorization": "Basic abc"}, 401, "UNAUTHENTICATED", ("www-authenticate", "Bearer")),
         ({"X-API-Key": "wrong"}, 401, "UNAUTHENTICATED", ("www-authenticate", "Bearer")),
         ({"Authorization": "Bearer forbidden"}, 403, "FORBIDDEN", ("cache-control", "no-store")),
-        ({"Authorization": "Bearer busy"}, 429, "QUOTA", ("retry-after", "3")),
+        ({"Authorization": "Bearer busy"}, 429, "QUOTA_EXCEEDED", ("retry-after", "3")),
         ({"Authorization": "Bearer broken"}, 500, "INTERNAL", ("cache-control", "no-store")),
     ],
 )

@@ -29,7 +29,8 @@ ALL = [
     "0012_parents",
     "0013_signatures",
     "0014_unlimited",
-    "0019_api_keys",
+    "0015_quotas",
+    "0016_api_keys",
 ]
 OBJECTS = """
     SELECT relkind::text || ' ' || relname FROM pg_class WHERE relnamespace = 'public'::regnamespace

@@ -6,7 +6,7 @@ from tortoise.migrations.operations import AddField
 
 
 class Migration(migrations.Migration):
-    dependencies = [("weir", "0014_unlimited")]
+    dependencies = [("weir", "0015_quotas")]
 
     operations = [
         AddField(
