@@ -30,6 +30,7 @@ class Parts:
     resume: Endpoint
     checks: Mapping[str, Check]
     files: Sequence[BaseRoute] = ()
+    audit: Sequence[BaseRoute] = ()
 
 
 def application(parts: Parts) -> Starlette:
@@ -45,6 +46,7 @@ def application(parts: Parts) -> Starlette:
         Route("/auth/token", parts.token, methods=["POST"]),
         Route("/resume/{token}", parts.resume, methods=_METHODS),
         *parts.files,
+        *parts.audit,
         Route("/graphql", parts.graphql),
         WebSocketRoute("/graphql", parts.graphql),
         Mount(graphiql.ASSETS_PATH, graphiql.assets()),

@@ -7,6 +7,7 @@ from typing import Generic, TypeVar
 
 from starlette.requests import HTTPConnection
 
+from app.origins import origin_of
 from app.tokens import Claims, Tokens
 from domain import apikeys, sessions
 from domain.accounts import AccountStore
@@ -67,7 +68,8 @@ class Authenticator:
 
     async def __call__(self, connection: HTTPConnection, credentials: str | None) -> RequestContext:
         """Raises Unauthenticated."""
-        return self._context(await self.identify(credentials))
+        identity = await self.identify(credentials)
+        return replace(self._context(identity), origin=origin_of(connection))
 
     async def identify(self, credentials: str | None) -> Identity:
         """Who holds these credentials; raises Unauthenticated when there are none or they do not hold."""

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from domain.access import Permission
 from domain.accounts import AccountStore, Passwords
+from domain.audit import AuditAppender, AuditTrail, Origin
 from domain.branches import BranchReader, BranchWriter
 from domain.connections import ConnectionReader, Connections, ConnectionTester, ConnectionWriter
 from domain.dead_letters import DeadLetterStore, Replaying
@@ -48,6 +49,9 @@ from domain.workflows import WorkflowReader, WorkflowWriter
 from domain.workflows_publish import Publishing
 from resolvers.loaders import Loaders
 
+NOWHERE = Origin(request_id="")
+"""Where what is asked without a request comes from."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stores:
@@ -82,6 +86,7 @@ class Stores:
     testcases: TestCaseReader
     testcase_writer: TestCaseWriter
     load_runs: LoadRunStore
+    audit: AuditTrail
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,6 +110,7 @@ class Services:
     connection_tester: ConnectionTester
     storage: Storage
     file_limits: FileLimits
+    audit: AuditAppender
     clock: Clock
     ids: Ids
     url: str
@@ -118,6 +124,7 @@ class RequestContext:
     identity: Identity
     stores: Stores
     loaders: Loaders = field(repr=False)
+    origin: Origin = NOWHERE
 
     @property
     def principal(self) -> Principal:

@@ -4,6 +4,8 @@ import strawberry
 from strawberry.schema.config import StrawberryConfig
 
 from schema import errors, live
+from schema.audit import AuditQuery
+from schema.audit_recording import audited
 from schema.branch_mutations import BranchMutation
 from schema.branches import BranchQuery, BranchType
 from schema.comparisons import ComparisonQuery
@@ -56,6 +58,7 @@ class Query(
     SplitQuery,
     TestCaseQuery,
     LoadRunQuery,
+    AuditQuery,
 ):
     pass
 
@@ -107,7 +110,7 @@ _NODES = (
 
 def build_schema(limits: Limits | None = None) -> ProtectedSchema:
     """The schema as it is served; its context is a `resolvers.context.RequestContext`."""
-    return ProtectedSchema(
+    schema = ProtectedSchema(
         Query,
         Mutation,
         Subscription,
@@ -115,6 +118,8 @@ def build_schema(limits: Limits | None = None) -> ProtectedSchema:
         config=StrawberryConfig(scalar_map=DEFINITIONS),
         limits=limits,
     )
+    schema.around_mutations(audited)
+    return schema
 
 
 def sdl() -> str:

@@ -44,6 +44,7 @@ HOLDERS: Mapping[Permission, frozenset[Role]] = {
     Permission.FILE_WRITE: STARTERS,
     Permission.SCHEMA_INTROSPECT: EVERYBODY - {Role.SERVICE},
     Permission.TENANT_MANAGE: frozenset({Role.ADMIN}),
+    Permission.AUDIT_READ: frozenset({Role.ADMIN}),
 }
 """The roles that hold a permission."""
 
@@ -64,6 +65,7 @@ QUERIES: Mapping[tuple[Permission, ...], str] = {
     (Permission.CONNECTION_READ,): "connection connections connectionTypes",
     (Permission.STREAM_READ,): "stream streams",
     (Permission.FILE_READ,): "file files",
+    (Permission.AUDIT_READ,): "auditEntries",
 }
 MUTATIONS: Mapping[tuple[Permission, ...], str] = {
     (Permission.WORKFLOW_WRITE,): """
