@@ -22,6 +22,7 @@ _UNSTORABLE = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
 
 class AuditOutcome(StrEnum):
     DONE = "DONE"
+    PARTLY = "PARTLY"
     REFUSED = "REFUSED"
     FAILED = "FAILED"
 

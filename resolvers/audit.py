@@ -36,9 +36,10 @@ class Act:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
-    """What came of an act: why it was refused (`code`), else what it was done to, if that tells."""
+    """What came of an act: why it was refused (`code`), in part only (`partly`); what it was done to, if that tells."""
 
     code: str | None = None
+    partly: bool = False
     object: AuditObject | None = None
 
 
@@ -122,11 +123,12 @@ async def _done(
     before = await trail.snapshot(act.object) if act.object else None
     value = await work()
     come_of = result(value)
-    if come_of.code is not None:
+    if come_of.code is not None and not come_of.partly:
         raise _Undone(value, come_of)
     shown = act.object or come_of.object
     after = await trail.snapshot(shown) if shown else None
-    return value, _record(context, act, AuditOutcome.DONE, shown=shown, before=before, after=after)
+    outcome = AuditOutcome.PARTLY if come_of.partly else AuditOutcome.DONE
+    return value, _record(context, act, outcome, code=come_of.code, shown=shown, before=before, after=after)
 
 
 async def _told(context: RequestContext, record: AuditRecord) -> None:

@@ -5,7 +5,8 @@ only ids are written down: where the schema says `ID`, and what is a TypeID.
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import fields, is_dataclass
 from inspect import isawaitable
 from typing import Any, cast
 from uuid import UUID
@@ -17,7 +18,7 @@ from domain.errors import InvalidId
 from domain.ids import PREFIXES, encode, split
 from domain.json import as_list, as_object, is_list
 from resolvers.audit import Act, Result, recorded
-from schema.errors import Answer
+from schema.errors import Answer, Told
 
 Resolve = Callable[..., Any]
 
@@ -70,16 +71,24 @@ def _named(noun: str, given: Mapping[str, Any]) -> AuditObject | None:
 
 
 def _result(noun: str, value: object) -> Result:
+    errors: Sequence[Told] = getattr(value, "errors", ())
+    if errors:
+        return Result(code=errors[0].code.value, partly=_did_something(value))
     if not isinstance(value, Answer):
         return Result()
-    if value.errors:
-        return Result(code=value.errors[0].code.value)
     made: object = cast("Answer[object]", value).value
     made = getattr(made, noun, made)
     prefix, identity = noun.lower(), getattr(made, "id", None)
     if prefix not in PREFIXES or not isinstance(identity, UUID):
         return Result()
     return Result(object=AuditObject(type=prefix, id=encode(prefix, identity)))
+
+
+def _did_something(value: object) -> bool:
+    """Whether an answer for each of many has more than refusals."""
+    parts = fields(value) if is_dataclass(value) else ()
+    lists = (as_list(getattr(value, part.name)) for part in parts if part.name != "errors")
+    return any(each is not None for many in lists for each in many)
 
 
 def _ids(arguments: Mapping[str, GraphQLArgument], given: Mapping[str, Any]) -> Iterator[str]:

@@ -24,7 +24,7 @@ from domain.triggers import TriggerKind
 from domain.workflows import WorkflowOrderField, WorkflowStatus
 
 enum(AuditActorKind, description="NOBODY: who did not get in.")
-enum(AuditOutcome, description="FAILED: it broke off; what of it was done is not known.")
+enum(AuditOutcome, description="PARTLY: of many, some were refused. FAILED: it broke off, nobody knows where.")
 enum(Backoff, description="How delays between attempts grow.")
 enum(Direction, name="OrderDirection", description="Which end of a list comes first.")
 enum(ErrorCode, description="What kind of refusal it is; stable.")
