@@ -98,7 +98,7 @@ def _ids(arguments: Mapping[str, GraphQLArgument], given: Mapping[str, Any]) -> 
 
 def _ids_in(kind: Any, value: Any) -> Iterator[str]:
     """The TypeIDs in a value of this GraphQL type, where the schema takes ids: user data may hold what it likes."""
-    named: object = get_named_type(kind)
+    named = cast("object", cast("Any", get_named_type)(kind))
     if is_list(value):
         for element in as_list(value):
             yield from _ids_in(kind, element)

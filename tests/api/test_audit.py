@@ -22,6 +22,7 @@ from tests.api.schema_words import fields
 from tests.api.test_connections import created as connected
 from tests.api.test_connections import updated
 from tests.api.test_environments import environment
+from tests.api.test_files import stored
 from tests.api.test_sign_in import PASSWORD, sign_in
 from tests.api.whole_world import World, missing, new_world
 
@@ -57,7 +58,7 @@ async def entries(caller: Caller, **filter: object) -> Any:
 
 
 def summary(entry: Any) -> tuple[Any, ...]:
-    return (entry["action"], entry["outcome"], entry["code"], (entry["object"] or {}).get("id"))
+    return (entry["action"], entry["outcome"], entry["code"], entry["object"] and entry["object"]["id"])
 
 
 async def export(caller: Caller, **parameters: str) -> httpx.Response:
@@ -296,6 +297,12 @@ async def test_the_whole_log_is_exported_as_json_and_as_csv(admin: Caller, http:
     assert (line["seq"], line["ids"], line["userAgent"]) == ("1", "[]", "'=HYPERLINK(1)")
     assert line["hash"] == as_json.json()[2]["hash"]
     assert as_csv.headers["content-disposition"] == 'attachment; filename="audit.csv"'
+
+
+async def test_an_upload_is_recorded(admin: Caller) -> None:
+    file_id = await stored(admin)
+
+    assert [summary(entry) for entry in await entries(admin)] == [("file.upload", "DONE", None, file_id)]
 
 
 async def test_the_export_is_refused_to_who_may_not_read_the_log(
