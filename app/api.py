@@ -14,12 +14,13 @@ from starlette.types import ASGIApp
 
 from app import graphiql
 from app.asgi import Parts, application
+from app.audit import AuditExport
 from app.auth import Authenticator
 from app.bootstrap import new_secret
 from app.clock import utc_now
 from app.edge import EdgeRules
 from app.files import FileEndpoints
-from app.keyring import keyring
+from app.keyring import audit_seal, keyring
 from app.master_keys import MasterKeys
 from app.passwords import Argon2Passwords
 from app.quotas import default_quotas, default_rates
@@ -31,6 +32,7 @@ from app.throttle import Allowances, Throttle, Throttled
 from app.tokens import Tokens
 from db import statements
 from db.apikeys import TenantApiKeys
+from db.audit import AuditLog, PostgresAuditAppender
 from db.branches import Branches
 from db.connections import EnginePool, app_database, current_tenant, engine_pool
 from db.data_keys import Keyring
@@ -60,6 +62,7 @@ from db.testcases import TestCases
 from db.triggers import Triggers
 from db.versions import Versions
 from db.workflows import Workflows
+from domain.audit_chain import Seal
 from domain.executions_plans import Plans
 from domain.ids import TenantId
 from domain.sessions import SignIn
@@ -86,7 +89,7 @@ class Api:
     pool: EnginePool
 
 
-def stores_of(tenant_id: TenantId, *, keys: Keyring, tenant_concurrency: int | None = None) -> Stores:
+def stores_of(tenant_id: TenantId, *, keys: Keyring, seal: Seal, tenant_concurrency: int | None = None) -> Stores:
     """The tenant's repositories; from here on this task's queries see this tenant and no other."""
     current_tenant.set(tenant_id)
     workflows = Workflows(tenant_id)
@@ -128,6 +131,7 @@ def stores_of(tenant_id: TenantId, *, keys: Keyring, tenant_concurrency: int | N
         testcase_writer=testcases,
         load_runs=LoadRuns(tenant_id),
         api_keys=TenantApiKeys(tenant_id),
+        audit=AuditLog(tenant_id, seal=seal, clock=utc_now),
     )
 
 
@@ -153,9 +157,11 @@ async def running_api(
         evaluator = Evaluator(await stack.enter_async_context(Sandbox()))
         outgoing = Outgoing(allow=settings.http_allow, deny=settings.denied, block_private=settings.http_block_private)
         stack.push_async_callback(outgoing.close)
-        keys = keyring(master_keys, settings)
+        keys, seal = keyring(master_keys, settings), audit_seal(master_keys)
+        audit = PostgresAuditAppender(pool, seal=seal, clock=utc_now)
+        stack.push_async_callback(audit.close)
         services = Services(
-            stores=partial(stores_of, keys=keys, tenant_concurrency=settings.tenant_concurrency),
+            stores=partial(stores_of, keys=keys, seal=seal, tenant_concurrency=settings.tenant_concurrency),
             accounts=Accounts(pool),
             passwords=Argon2Passwords(),
             starts=PostgresStarts(pool, tenants_limited=settings.tenant_concurrency is not None),
@@ -172,6 +178,7 @@ async def running_api(
             connection_tester=RealConnectionTester(outgoing),
             storage=file_storage(settings),
             file_limits=file_limits(settings),
+            audit=audit,
             clock=utc_now,
             ids=uuid.uuid7,
             secret=new_secret,
@@ -225,9 +232,10 @@ def _parts(
             settings=TransportSettings(body_limit=settings.max_body_bytes, allowed_origins=settings.cors_origins),
             page=graphiql.page(graphiql.EXAMPLES) if settings.shows_graphiql else None,
         ),
-        token=TokenEndpoint(sign_in=sign_in, tokens=tokens, clock=utc_now).answer,
+        token=TokenEndpoint(sign_in=sign_in, tokens=tokens, clock=utc_now, audit=services.audit).answer,
         resume=resume.__call__,
         files=FileEndpoints(authenticate).routes,
+        audit=AuditExport(authenticate).routes,
         checks={"postgresql": _postgres(pool), "redis": _redis(arq), "sharedRates": limiter.check},
         middleware=(Middleware(Throttle, limiter, allowances),),
         assets=settings.shows_graphiql,

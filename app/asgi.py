@@ -38,6 +38,7 @@ class Parts:
     assets: bool = True
     rules: EdgeRules = field(default_factory=EdgeRules)
     middleware: Sequence[Middleware] = ()
+    audit: Sequence[BaseRoute] = ()
 
 
 def application(parts: Parts) -> ASGIApp:
@@ -55,6 +56,7 @@ def application(parts: Parts) -> ASGIApp:
         Route("/auth/token", parts.token, methods=["POST"]),
         Route("/resume/{token}", parts.resume, methods=_METHODS),
         *parts.files,
+        *parts.audit,
         Route("/graphql", parts.graphql),
         WebSocketRoute("/graphql", parts.graphql),
         *([Mount(graphiql.ASSETS_PATH, graphiql.assets())] if parts.assets else []),

@@ -7,6 +7,7 @@ from typing import Generic, TypeVar
 
 from starlette.requests import HTTPConnection
 
+from app.origins import origin_of
 from app.tokens import Claims, Tokens
 from domain import apikeys, sessions
 from domain.accounts import AccountStore
@@ -68,7 +69,8 @@ class Authenticator:
     async def __call__(self, connection: HTTPConnection, credentials: str | None) -> RequestContext:
         """Raises Unauthenticated."""
         identity = await self.identify(credentials)
-        return self._context(identity.asking_from(connection.client.host if connection.client else None))
+        allowed = identity.asking_from(connection.client.host if connection.client else None)
+        return replace(self._context(allowed), origin=origin_of(connection))
 
     async def identify(self, credentials: str | None) -> Identity:
         """Who holds these credentials; raises Unauthenticated when there are none or they do not hold."""

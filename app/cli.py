@@ -30,6 +30,7 @@ COMMANDS = {
     "migrate": Entry(target="app.cli_migrate:migrate", summary="Bring the database to the current schema."),
     "tenant-limits": Entry(target="app.cli_limits:tenant_limits", summary="Show or set what a tenant may use."),
     "keys": Entry(target="app.cli_keys:keys", summary="Show or replace the keys that encrypt secrets."),
+    "audit": Entry(target="app.cli_audit:audit", summary="Verify the audit log, or sign it as it is now."),
     "export-schema": Entry(target="app.cli_schema:export_schema", summary="Write schema.graphql."),
     "export-docs": Entry(target="app.cli_docs:export_docs", summary="Write the pages that are made from the code."),
     "bench": Entry(target="app.cli_bench:bench", summary="Measure this machine."),

@@ -10,10 +10,12 @@ from starlette.routing import BaseRoute, Route
 
 from app.problems import problem, unavailable
 from app.uploads import read_upload
+from domain.audit import AuditObject
 from domain.errors import Refusal
 from domain.files import File
 from domain.ids import FileId, decode, encode
-from resolvers import files
+from resolvers import audit, files
+from resolvers.audit import Act, Result
 from resolvers.context import RequestContext
 from schema.transport import Authenticate, credentials_in
 
@@ -42,7 +44,11 @@ class FileEndpoints:
     async def _upload(self, request: Request, context: RequestContext) -> Response:
         """201 with the reference, which is what inputs take."""
         upload = await read_upload(request)
-        file = await files.upload(context, upload.name, upload.media_type, upload.chunks)
+
+        async def work() -> File:
+            return await files.upload(context, upload.name, upload.media_type, upload.chunks)
+
+        file = await audit.recorded(context, Act(action="file.upload"), work, result=_uploaded, together=False)
         location = f"{context.services.url}/api/v1/files/{encode('file', file.id)}"
         return JSONResponse(file.ref.as_json(), 201, headers={"Location": location})
 
@@ -77,6 +83,10 @@ class FileEndpoints:
                 return Response(status_code=499)  # nobody reads it
 
         return answer
+
+
+def _uploaded(file: File) -> Result:
+    return Result(object=AuditObject(type="file", id=encode("file", file.id)))
 
 
 def _wanted(request: Request, file: File) -> tuple[int, int] | None:

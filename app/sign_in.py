@@ -5,12 +5,15 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import cast
 
+from starlette.background import BackgroundTask
 from starlette.datastructures import FormData
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from app.origins import origin_of
 from app.tokens import Tokens
-from domain import sessions
+from domain import sessions, sessions_audit
+from domain.audit import AuditAppender, Origin
 from domain.errors import InvalidId, Unauthenticated
 from domain.ids import ApiKeyId, decode
 from domain.sessions import SignedIn, SignIn
@@ -33,18 +36,31 @@ class _Refused(Exception):
 class TokenEndpoint:
     """`Route("/auth/token", endpoint.answer, methods=["POST"])`."""
 
-    def __init__(self, *, sign_in: SignIn, tokens: Tokens, clock: Clock) -> None:
+    def __init__(self, *, sign_in: SignIn, tokens: Tokens, clock: Clock, audit: AuditAppender) -> None:
         self._sign_in = sign_in
         self._tokens = tokens
         self._clock = clock
+        self._audit = audit
 
     async def answer(self, request: Request) -> Response:
+        fields: Mapping[str, str] = {}
         try:
-            signed_in = await self._grant(await _fields(request), request.client.host if request.client else None)
+            fields = await _fields(request)
+            signed_in = await self._grant(fields, request.client.host if request.client else None)
         except _Refused as refused:
             body = {"error": refused.error, "error_description": refused.description}
-            return JSONResponse(body, refused.status, headers=_NO_STORE)
+            # After the answer: how long it took must not tell whether there is such an account.
+            told = BackgroundTask(self._tell_refused, fields, refused.error, origin_of(request))
+            return JSONResponse(body, refused.status, headers=_NO_STORE, background=told)
+        tenant_id, act = sessions_audit.done(fields, signed_in.identity, origin=origin_of(request), now=self._clock())
+        await self._audit.append(tenant_id, act)
         return JSONResponse(self._tokens_for(signed_in), headers=_NO_STORE)
+
+    async def _tell_refused(self, fields: Mapping[str, str], error: str, origin: Origin) -> None:
+        given, now = self._sign_in, self._clock()
+        attempt = await sessions_audit.refused(fields, error, given=given, origin=origin, now=now)
+        if attempt is not None:
+            await self._audit.append(*attempt)
 
     async def _grant(self, fields: Mapping[str, str], address: str | None) -> SignedIn:
         now, given = self._clock(), self._sign_in

@@ -32,6 +32,7 @@ class Permission(StrEnum):
     FILE_WRITE = "file:write"
     SCHEMA_INTROSPECT = "schema:introspect"
     TENANT_MANAGE = "tenant:manage"
+    AUDIT_READ = "audit:read"
 
 
 class Role(StrEnum):
@@ -73,7 +74,7 @@ _SERVICE = frozenset(
 ROLES: Mapping[Role, frozenset[Permission]] = MappingProxyType(
     {
         Role.ADMIN: frozenset(Permission),
-        Role.DEVELOPER: frozenset(Permission) - {Permission.TENANT_MANAGE},
+        Role.DEVELOPER: frozenset(Permission) - {Permission.TENANT_MANAGE, Permission.AUDIT_READ},
         Role.SERVICE: _SERVICE,
         Role.VIEWER: _VIEWER,
     }

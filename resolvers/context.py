@@ -8,6 +8,7 @@ from domain.access import Permission
 from domain.accounts import AccountStore, Passwords
 from domain.apikeys import Secret
 from domain.apikeys_edit import ApiKeyAdmin
+from domain.audit import AuditAppender, AuditTrail, Origin
 from domain.branches import BranchReader, BranchWriter
 from domain.connections import ConnectionReader, Connections, ConnectionTester, ConnectionWriter
 from domain.dead_letters import DeadLetterStore, Replaying
@@ -52,6 +53,9 @@ from domain.workflows import WorkflowReader, WorkflowWriter
 from domain.workflows_publish import Publishing
 from resolvers.loaders import Loaders
 
+NOWHERE = Origin(request_id="")
+"""Where what is asked without a request comes from."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stores:
@@ -88,6 +92,7 @@ class Stores:
     testcase_writer: TestCaseWriter
     load_runs: LoadRunStore
     api_keys: ApiKeyAdmin
+    audit: AuditTrail
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,6 +116,7 @@ class Services:
     connection_tester: ConnectionTester
     storage: Storage
     file_limits: FileLimits
+    audit: AuditAppender
     clock: Clock
     ids: Ids
     secret: Secret
@@ -126,6 +132,7 @@ class RequestContext:
     stores: Stores
     loaders: Loaders = field(repr=False)
     meter: Meter | None = None
+    origin: Origin = NOWHERE
 
     @property
     def principal(self) -> Principal:

@@ -2,6 +2,7 @@
 
 from strawberry import enum
 
+from domain.audit import AuditActorKind, AuditOutcome
 from domain.branches_conflicts import MergeChoice
 from domain.engine.events import EventKind
 from domain.engine.outcomes import LogLevel
@@ -22,6 +23,8 @@ from domain.trials import Mark, Mode, When
 from domain.triggers import TriggerKind
 from domain.workflows import WorkflowOrderField, WorkflowStatus
 
+enum(AuditActorKind, description="NOBODY: who did not get in.")
+enum(AuditOutcome, description="PARTLY: of many, some were refused. FAILED: it broke off, nobody knows where.")
 enum(Backoff, description="How delays between attempts grow.")
 enum(Direction, name="OrderDirection", description="Which end of a list comes first.")
 enum(ErrorCode, description="What kind of refusal it is; stable.")
@@ -54,6 +57,8 @@ enum(WorkflowOrderField, description="What workflows are ordered by.")
 enum(WorkflowStatus, description="Whether a workflow takes starts: only ACTIVE does.")
 
 __all__ = [
+    "AuditActorKind",
+    "AuditOutcome",
     "Backoff",
     "Direction",
     "ErrorCode",

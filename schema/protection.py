@@ -11,6 +11,7 @@ from typing import Any, cast
 from graphql import (
     DocumentNode,
     FieldNode,
+    GraphQLArgument,
     GraphQLError,
     GraphQLSchema,
     GraphQLSyntaxError,
@@ -35,6 +36,7 @@ from schema.selections import Selection, selection_of
 from schema.variables import too_many_objects
 
 RULES = tuple(specified_rules)
+Resolve = Callable[..., Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -264,6 +266,14 @@ class ProtectedSchema(Schema):
             scalar_overrides=scalar_overrides,
         )
         self.documents = Documents(self._schema, bounds)
+
+    def around_mutations(self, wrap: Callable[[str, Mapping[str, GraphQLArgument], Resolve], Resolve]) -> None:
+        """Puts `wrap(name, arguments, resolve)` in the place of every mutation's resolver."""
+        mutation = self._schema.mutation_type
+        for name, each in mutation.fields.items() if mutation else ():
+            if each.resolve is None:
+                raise TypeError(f"The mutation {name} has no resolver")
+            each.resolve = wrap(name, each.args, each.resolve)
 
     def process_errors(self, errors: list[GraphQLError], execution_context: ExecutionContext | None = None) -> None:
         """Replaces each error by what the caller may see; every way of executing passes here once."""

@@ -5,6 +5,8 @@ from strawberry.schema.config import StrawberryConfig
 
 from schema import errors, live
 from schema.apikeys import ApiKeyMutation, ApiKeyQuery
+from schema.audit import AuditQuery
+from schema.audit_recording import audited
 from schema.branch_mutations import BranchMutation
 from schema.branches import BranchQuery, BranchType
 from schema.comparisons import ComparisonQuery
@@ -60,6 +62,7 @@ class Query(
     LoadRunQuery,
     ApiKeyQuery,
     QuotaQuery,
+    AuditQuery,
 ):
     pass
 
@@ -115,7 +118,7 @@ def build_schema(limits: Limits | None = None, *, introspection: bool = True) ->
 
     `introspection` off keeps it from every caller.
     """
-    return ProtectedSchema(
+    schema = ProtectedSchema(
         Query,
         Mutation,
         Subscription,
@@ -124,6 +127,8 @@ def build_schema(limits: Limits | None = None, *, introspection: bool = True) ->
         limits=limits,
         introspection=introspection,
     )
+    schema.around_mutations(audited)
+    return schema
 
 
 def sdl() -> str:

@@ -5,6 +5,7 @@ Models say the columns. Keys, indexes, partitions, policies and grants are SQL i
 
 from db.models.accounts import Account, Membership, RefreshToken
 from db.models.apikeys import ApiKey
+from db.models.audit import AuditCheckpoint, AuditEntry
 from db.models.branches import WorkflowBranch
 from db.models.connections import Connection, ConnectionSecret, DataKey
 from db.models.dead_letters import DeadLetterDismissal
@@ -27,6 +28,8 @@ from db.models.workflows import Workflow
 __all__ = [
     "Account",
     "ApiKey",
+    "AuditCheckpoint",
+    "AuditEntry",
     "Connection",
     "ConnectionSecret",
     "DataKey",

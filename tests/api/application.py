@@ -17,16 +17,18 @@ from starlette.routing import BaseRoute, Route, Router
 from starlette.types import ASGIApp
 
 from app.api import stores_of
+from app.audit import AuditExport
 from app.auth import Authenticator
 from app.bootstrap import new_secret
 from app.clock import utc_now
 from app.edge import EdgeRules, guarded
 from app.files import FileEndpoints
-from app.keyring import keyring
+from app.keyring import audit_seal, keyring
 from app.master_keys import MasterKeys
 from app.passwords import Argon2Passwords
 from app.sign_in import TokenEndpoint
 from app.tokens import Tokens
+from db.audit import PostgresAuditAppender
 from db.connections import EnginePool
 from db.identity import Accounts, ApiKeys, RefreshTokens, Tenants
 from db.inbox import PostgresInbox
@@ -90,9 +92,11 @@ async def application(pool: EnginePool, redis_url: str, catalog: NodeCatalog) ->
         passwords = Argon2Passwords()
         outgoing = Outgoing(allow=("127.0.0.1",))
         stack.push_async_callback(outgoing.close)
-        keys = keyring(MasterKeys.of(MASTER_KEY))
+        keys, seal = keyring(MasterKeys.of(MASTER_KEY)), audit_seal(MasterKeys.of(MASTER_KEY))
+        audit = PostgresAuditAppender(pool, seal=seal, clock=utc_now)
+        stack.push_async_callback(audit.close)
         services = Services(
-            stores=partial(stores_of, keys=keys),
+            stores=partial(stores_of, keys=keys, seal=seal),
             accounts=Accounts(pool),
             passwords=passwords,
             starts=PostgresStarts(pool),
@@ -109,6 +113,7 @@ async def application(pool: EnginePool, redis_url: str, catalog: NodeCatalog) ->
             connection_tester=RealConnectionTester(outgoing),
             storage=ObjectStorage(directory=Path(stack.enter_context(TemporaryDirectory()))),
             file_limits=FILE_LIMITS,
+            audit=audit,
             clock=utc_now,
             ids=uuid.uuid7,
             secret=new_secret,
@@ -136,12 +141,12 @@ async def application(pool: EnginePool, redis_url: str, catalog: NodeCatalog) ->
         )
         schema = build_schema()
         endpoint = GraphQLEndpoint(schema, authenticator)
-        token_endpoint = TokenEndpoint(sign_in=sign_in, tokens=tokens, clock=utc_now)
+        token_endpoint = TokenEndpoint(sign_in=sign_in, tokens=tokens, clock=utc_now, audit=services.audit)
         routes: list[BaseRoute] = [
             Route("/graphql", endpoint),
             Route("/auth/token", token_endpoint.answer, methods=["POST"]),
         ]
-        routes += FileEndpoints(authenticator).routes
+        routes += [*FileEndpoints(authenticator).routes, *AuditExport(authenticator).routes]
         yield Application(
             app=guarded(Router(routes), EdgeRules()),
             pool=pool,

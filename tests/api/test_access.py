@@ -44,6 +44,7 @@ HOLDERS: Mapping[Permission, frozenset[Role]] = {
     Permission.FILE_WRITE: STARTERS,
     Permission.SCHEMA_INTROSPECT: EVERYBODY - {Role.SERVICE},
     Permission.TENANT_MANAGE: frozenset({Role.ADMIN}),
+    Permission.AUDIT_READ: frozenset({Role.ADMIN}),
 }
 """The roles that hold a permission."""
 
@@ -65,6 +66,7 @@ QUERIES: Mapping[tuple[Permission, ...], str] = {
     (Permission.STREAM_READ,): "stream streams",
     (Permission.FILE_READ,): "file files",
     (Permission.TENANT_MANAGE,): "apiKeys",
+    (Permission.AUDIT_READ,): "auditEntries",
 }
 MUTATIONS: Mapping[tuple[Permission, ...], str] = {
     (Permission.WORKFLOW_WRITE,): """

@@ -16,6 +16,8 @@ RECORD = "tortoise_migrations"
 GRANTS = {
     "account": ("", "DELETE INSERT SELECT UPDATE"),
     "api_key": ("INSERT SELECT UPDATE", "DELETE INSERT SELECT UPDATE"),
+    "audit_checkpoint": ("INSERT SELECT", "INSERT SELECT"),
+    "audit_entry": ("INSERT SELECT", "INSERT SELECT"),
     "dead_letter_dismissal": ("INSERT SELECT", "DELETE INSERT SELECT UPDATE"),
     "connection": ("INSERT SELECT UPDATE", "DELETE INSERT SELECT UPDATE"),
     "connection_secret": ("DELETE INSERT", "DELETE INSERT SELECT UPDATE"),
@@ -207,6 +209,11 @@ async def populate(pool: EnginePool) -> TenantId:
             "dead_letter_dismissal (execution_id, tenant_id, dismissed_at, dismissed_by)",
             (execution, tenant, now, "user_1"),
         ),
+        (
+            "audit_entry (tenant_id, seq, at, actor_kind, action, ids, outcome, request_id, hash)",
+            (tenant, 1, now, "user", "workflow.create", [], "DONE", "r", b"x"),
+        ),
+        ("audit_checkpoint (tenant_id, seq, hash, at, signature)", (tenant, 1, b"x", now, b"x")),
     ]
     for target, values in rows:
         places = ", ".join(f"${number}" for number in range(1, len(values) + 1))

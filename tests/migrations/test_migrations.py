@@ -31,6 +31,7 @@ ALL = [
     "0014_unlimited",
     "0015_quotas",
     "0016_api_keys",
+    "0017_audit",
 ]
 OBJECTS = """
     SELECT relkind::text || ' ' || relname FROM pg_class WHERE relnamespace = 'public'::regnamespace
