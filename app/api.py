@@ -18,6 +18,7 @@ from app.bootstrap import new_secret
 from app.clock import utc_now
 from app.files import FileEndpoints
 from app.keyring import keyring
+from app.password_rules import password_rules
 from app.passwords import Argon2Passwords
 from app.resume import ResumeEndpoint
 from app.secrets import derived
@@ -33,7 +34,7 @@ from db.dead_letters import DeadLetters
 from db.environments import Environments
 from db.executions import Executions
 from db.files import Files, PostgresFiles
-from db.identity import Accounts, ApiKeys, RefreshTokens, Tenants
+from db.identity import Accounts, ApiKeys, Tenants
 from db.inbox import PostgresInbox
 from db.limits import Queues
 from db.load_runs import LoadRuns
@@ -44,6 +45,7 @@ from db.publish_requests import PublishRequests
 from db.publish_rules import PublishRules
 from db.service_connections import ServiceConnections
 from db.service_connections_step import StepConnections
+from db.sessions import RefreshTokens, Sessions
 from db.splits import Splits
 from db.starts import PostgresStarts
 from db.statistics import ExecutionStatistics
@@ -51,6 +53,7 @@ from db.streams import Streams
 from db.tasks import Tasks
 from db.tasks_answers import PostgresTaskAnswers
 from db.testcases import TestCases
+from db.throttling import PostgresThrottle
 from db.triggers import Triggers
 from db.versions import Versions
 from db.workflows import Workflows
@@ -145,6 +148,9 @@ async def running_api(
             stores=partial(stores_of, keys=keys, tenant_concurrency=settings.tenant_concurrency),
             accounts=Accounts(pool),
             passwords=Argon2Passwords(),
+            password_rules=password_rules(settings.breached_passwords),
+            throttle=PostgresThrottle(pool),
+            sessions=Sessions(pool),
             starts=PostgresStarts(pool, tenants_limited=settings.tenant_concurrency is not None),
             inbox=PostgresInbox(pool),
             doorbell=ArqDoorbell(arq, queue),
@@ -176,7 +182,9 @@ def _parts(services: Services, pool: EnginePool, arq: ArqRedis, master_key: byte
         refresh_tokens=RefreshTokens(pool),
         keys=keys,
         tenants=tenants,
+        sessions=services.sessions,
         passwords=services.passwords,
+        throttle=services.throttle,
         ids=uuid.uuid7,
         secret=new_secret,
         refresh_life=timedelta(seconds=settings.refresh_token_seconds),
@@ -184,6 +192,7 @@ def _parts(services: Services, pool: EnginePool, arq: ArqRedis, master_key: byte
     authenticate = Authenticator(
         tokens=tokens,
         accounts=accounts,
+        kept=services.sessions,
         keys=keys,
         tenants=tenants,
         clock=utc_now,

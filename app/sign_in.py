@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import cast
 
 from starlette.datastructures import FormData
-from starlette.requests import Request
+from starlette.requests import HTTPConnection, Request
 from starlette.responses import JSONResponse, Response
 
 from app.tokens import Tokens
@@ -13,7 +13,9 @@ from domain import sessions
 from domain.errors import InvalidId, Unauthenticated
 from domain.ids import ApiKeyId, decode
 from domain.sessions import SignedIn, SignIn
+from domain.sessions_kept import MAX_AGENT, Origin
 from domain.sources import Clock
+from domain.throttling import TooManyAttempts
 
 MAX_BODY = 16 * 1024
 _NO_STORE = {"Cache-Control": "no-store", "Pragma": "no-cache"}
@@ -22,11 +24,12 @@ _NO_STORE = {"Cache-Control": "no-store", "Pragma": "no-cache"}
 class _Refused(Exception):
     """An OAuth 2.0 error response (RFC 6749, section 5.2)."""
 
-    def __init__(self, error: str, description: str, status: int = 400) -> None:
+    def __init__(self, error: str, description: str, status: int = 400, wait: float | None = None) -> None:
         super().__init__(description)
         self.error = error
         self.description = description
         self.status = status
+        self.headers = {**_NO_STORE, **({"Retry-After": f"{wait:.0f}"} if wait is not None else {})}
 
 
 class TokenEndpoint:
@@ -39,23 +42,23 @@ class TokenEndpoint:
 
     async def answer(self, request: Request) -> Response:
         try:
-            signed_in = await self._grant(await _fields(request))
+            signed_in = await self._grant(await _fields(request), origin_of(request))
         except _Refused as refused:
             body = {"error": refused.error, "error_description": refused.description}
-            return JSONResponse(body, refused.status, headers=_NO_STORE)
+            return JSONResponse(body, refused.status, headers=refused.headers)
         return JSONResponse(self._tokens_for(signed_in), headers=_NO_STORE)
 
-    async def _grant(self, fields: Mapping[str, str]) -> SignedIn:
+    async def _grant(self, fields: Mapping[str, str], origin: Origin) -> SignedIn:
         now, given = self._clock(), self._sign_in
         try:
             match fields.get("grant_type"):
                 case "password":
                     email, password = _needed(fields, "username"), _needed(fields, "password")
                     slug = fields.get("tenant") or None
-                    return await sessions.with_password(email, password, slug, given=given, now=now)
+                    return await sessions.with_password(email, password, slug, origin=origin, given=given, now=now)
                 case "refresh_token":
                     token = _needed(fields, "refresh_token")
-                    return await sessions.with_refresh_token(token, given=given, now=now)
+                    return await sessions.with_refresh_token(token, origin=origin, given=given, now=now)
                 case "client_credentials":
                     key_id = _key_id(_needed(fields, "client_id"))
                     secret = _needed(fields, "client_secret")
@@ -65,6 +68,8 @@ class TokenEndpoint:
                 case _:
                     grants = "password, refresh_token or client_credentials"
                     raise _Refused("unsupported_grant_type", f"grant_type is {grants}")
+        except TooManyAttempts as refusal:
+            raise _Refused("slow_down", f"{refusal.message}. {refusal.remedy}", 429, refusal.retry_after) from refusal
         except Unauthenticated as refusal:
             if fields.get("grant_type") == "client_credentials":
                 raise _Refused("invalid_client", refusal.message, 401) from refusal
@@ -81,6 +86,12 @@ class TokenEndpoint:
         if signed_in.refresh_token is not None:
             answer["refresh_token"] = signed_in.refresh_token
         return answer
+
+
+def origin_of(request: HTTPConnection) -> Origin:
+    """From where the request comes, as the server, or a proxy that it trusts, says."""
+    agent = "".join(each for each in request.headers.get("user-agent", "") if each.isprintable())
+    return Origin(address=request.client.host if request.client else None, user_agent=agent[:MAX_AGENT] or None)
 
 
 async def _fields(request: Request) -> Mapping[str, str]:

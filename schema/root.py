@@ -24,6 +24,7 @@ from schema.protection import ProtectedSchema
 from schema.publishing import PublishingQuery, PublishRequestType
 from schema.publishing_mutations import PublishingMutation
 from schema.scalars import DEFINITIONS
+from schema.sessions import SessionMutation
 from schema.splits import SplitMutation, SplitQuery, SplitType
 from schema.streams import StreamQuery, StreamType
 from schema.task_mutations import TaskMutation
@@ -32,7 +33,8 @@ from schema.testcase_mutations import TestCaseMutation
 from schema.testcases import TestCaseQuery, TestCaseType
 from schema.trial_mutations import TrialMutation
 from schema.triggers import TriggerMutation, TriggerNode
-from schema.viewers import TenantType, UserType, ViewerQuery
+from schema.users import UserType
+from schema.viewers import TenantType, ViewerQuery
 from schema.workflow_mutations import WorkflowMutation
 from schema.workflows import VersionType, WorkflowQuery, WorkflowType
 
@@ -77,6 +79,7 @@ class Mutation(
     EnvironmentMutation,
     SplitMutation,
     MigrationMutation,
+    SessionMutation,
 ):
     pass
 

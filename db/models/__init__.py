@@ -3,7 +3,7 @@
 Models say the columns. Keys, indexes, partitions, policies and grants are SQL in `db/migrations`, to be read there.
 """
 
-from db.models.accounts import Account, Membership, RefreshToken
+from db.models.accounts import Account, FailedAttempt, Membership, RefreshToken, Session
 from db.models.apikeys import ApiKey
 from db.models.branches import WorkflowBranch
 from db.models.connections import Connection, ConnectionSecret, DataKey
@@ -36,6 +36,7 @@ __all__ = [
     "ExecutionInbox",
     "ExecutionKey",
     "ExecutionState",
+    "FailedAttempt",
     "File",
     "FileLeftover",
     "FileUsage",
@@ -46,6 +47,7 @@ __all__ = [
     "PublishRequest",
     "PublishRule",
     "RefreshToken",
+    "Session",
     "Stream",
     "StreamMessage",
     "Task",

@@ -22,16 +22,19 @@ from app.bootstrap import new_secret
 from app.clock import utc_now
 from app.files import FileEndpoints
 from app.keyring import keyring
+from app.password_rules import password_rules
 from app.passwords import Argon2Passwords
 from app.sign_in import TokenEndpoint
 from app.tokens import Tokens
 from db.connections import EnginePool
-from db.identity import Accounts, ApiKeys, RefreshTokens, Tenants
+from db.identity import Accounts, ApiKeys, Tenants
 from db.inbox import PostgresInbox
 from db.log import heads
 from db.service_connections_step import StepConnections
+from db.sessions import RefreshTokens, Sessions
 from db.starts import PostgresStarts
 from db.tasks_answers import PostgresTaskAnswers
+from db.throttling import PostgresThrottle
 from domain import accounts, apikeys
 from domain.access import Permission, Role
 from domain.accounts import Account
@@ -93,6 +96,9 @@ async def application(pool: EnginePool, redis_url: str, catalog: NodeCatalog) ->
             stores=partial(stores_of, keys=keys),
             accounts=Accounts(pool),
             passwords=passwords,
+            password_rules=password_rules(None),
+            throttle=PostgresThrottle(pool),
+            sessions=Sessions(pool),
             starts=PostgresStarts(pool),
             inbox=PostgresInbox(pool),
             doorbell=ArqDoorbell(arq),
@@ -117,7 +123,9 @@ async def application(pool: EnginePool, redis_url: str, catalog: NodeCatalog) ->
             refresh_tokens=RefreshTokens(pool),
             keys=ApiKeys(pool),
             tenants=Tenants(pool),
+            sessions=services.sessions,
             passwords=passwords,
+            throttle=services.throttle,
             ids=uuid.uuid7,
             secret=new_secret,
             refresh_life=timedelta(days=14),
@@ -126,6 +134,7 @@ async def application(pool: EnginePool, redis_url: str, catalog: NodeCatalog) ->
         authenticator = Authenticator(
             tokens=tokens,
             accounts=Accounts(pool),
+            kept=services.sessions,
             keys=ApiKeys(pool),
             tenants=Tenants(pool),
             clock=utc_now,
@@ -217,6 +226,7 @@ async def new_account(
         password=password,
         store=store,
         passwords=passwords,
+        rules=password_rules(None),
         ids=uuid.uuid7,
         now=utc_now(),
     )

@@ -43,6 +43,7 @@ _COORDINATES = {
     "split": "Query.split(id:) Mutation.splitChange(id:) Mutation.splitEnd(id:)",
     "testcase": """
         Query.testCase(id:) Mutation.testCaseUpdate(id:) Mutation.testCaseDelete(id:) Mutation.testCaseRun(ids:)""",
+    "session": "Mutation.sessionRevoke(id:)",
     "loadrun": "Query.loadRun(id:) Mutation.loadRunCancel(id:)",
 }
 PREFIX: Mapping[str, str] = {

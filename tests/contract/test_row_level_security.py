@@ -26,6 +26,7 @@ GRANTS = {
     "execution_inbox": ("", "DELETE INSERT SELECT UPDATE"),
     "execution_key": ("", "DELETE INSERT SELECT UPDATE"),
     "execution_state": ("SELECT", "DELETE INSERT SELECT UPDATE"),
+    "failed_attempt": ("", "DELETE INSERT SELECT UPDATE"),
     "file": ("DELETE INSERT SELECT", "DELETE INSERT SELECT UPDATE"),
     "file_leftover": ("DELETE INSERT SELECT UPDATE", "DELETE INSERT SELECT UPDATE"),
     "file_usage": ("INSERT SELECT UPDATE", "DELETE INSERT SELECT UPDATE"),
@@ -36,6 +37,7 @@ GRANTS = {
     "publish_request": ("INSERT SELECT UPDATE", "DELETE INSERT SELECT UPDATE"),
     "publish_rule": ("DELETE INSERT SELECT UPDATE", "DELETE INSERT SELECT UPDATE"),
     "refresh_token": ("", "DELETE INSERT SELECT UPDATE"),
+    "session": ("", "DELETE INSERT SELECT UPDATE"),
     "stream": ("SELECT", "DELETE INSERT SELECT UPDATE"),
     "stream_message": ("SELECT", "DELETE INSERT SELECT UPDATE"),
     "task": ("SELECT UPDATE", "DELETE INSERT SELECT UPDATE"),
@@ -92,6 +94,10 @@ async def populate(pool: EnginePool) -> TenantId:
         (
             "refresh_token (id, tenant_id, account_id, family, secret_hash, created_at, expires_at)",
             (uuid.uuid7(), tenant, account, uuid.uuid7(), b"x", now, later),
+        ),
+        (
+            "session (id, tenant_id, account_id, created_at, last_used_at, expires_at)",
+            (uuid.uuid7(), tenant, account, now, now, later),
         ),
         (
             "workflow (id, tenant_id, name, draft, created_at, updated_at)",

@@ -29,6 +29,7 @@ ALL = [
     "0012_parents",
     "0013_signatures",
     "0014_unlimited",
+    "0016_accounts",
 ]
 OBJECTS = """
     SELECT relkind::text || ' ' || relname FROM pg_class WHERE relnamespace = 'public'::regnamespace
