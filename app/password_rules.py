@@ -29,8 +29,8 @@ def strength(password: str, known: Sequence[str]) -> int:
 
 
 class BreachedFile:
-    """`domain.passwords.BreachedPasswords` over a sorted file: one SHA-1 in hexadecimal a line, or the first 10 and more
-    digits of it, all lines of one length; `:` and a count may follow, as in the files of Have I Been Pwned.
+    """`domain.passwords.BreachedPasswords` over a sorted file: one SHA-1 in hexadecimal a line, or its first 10 digits
+    or more, all lines of one length; `:` and a count may follow, as in the files of Have I Been Pwned.
 
     A look-up reads some 40 places of the file, whatever its size; nothing of it is kept in memory.
     """

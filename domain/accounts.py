@@ -79,7 +79,7 @@ class Passwords(Protocol):
 def check_email(email: str) -> str:
     """The address in its one spelling; raises Invalid."""
     cleaned = email.strip().lower()
-    if not _EMAIL.fullmatch(cleaned):
+    if not _EMAIL.fullmatch(cleaned) or not cleaned.isprintable():
         raise Invalid(f"{email[:100]!r} is no email address", path=("email",))
     return cleaned
 

@@ -44,7 +44,7 @@ class Subject:
 
     @property
     def digest(self) -> str:
-        """SHA-256, in hexadecimal, by which it is kept: what somebody typed as an email may be anything, their password too."""
+        """SHA-256, in hexadecimal, by which it is kept: what was typed as an email may be a password by mistake."""
         return hashlib.sha256(f"{self.guessed}:{self.name}".encode("utf-8", "surrogatepass")).hexdigest()
 
 

@@ -1,5 +1,6 @@
 """Guessing passwords: how soon it is slowed down, for whom, and that nothing is told by it."""
 
+import json
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -58,7 +59,6 @@ async def test_after_five_failures_even_the_right_password_waits_as_it_does_for_
         known = [await guess(http, account.email) for _ in range(5)]
         known.append(await guess(http, account.email, PASSWORD))
     async with coming_from(api, somewhere()) as http:
-        unknown = [await guess(http, f"{uuid.uuid7()}@example.com") for _ in range(1)]
         nobody = f"{uuid.uuid7()}@example.com"
         unknown = [await guess(http, nobody) for _ in range(6)]
 
@@ -97,14 +97,13 @@ async def test_a_tenant_that_is_wrong_counts_as_a_failure(api: Application, acco
     assert [answer.status_code for answer in answers] == [400] * 5 + [429]
 
 
-@pytest.mark.parametrize(
-    "email", ["", " ", "no email", "a\0b@example.com", "x" * 300 + "@example.com", "\ud83d@b.example"]
-)
+@pytest.mark.parametrize("email", [" ", "no email", "a\0b@example.com", "x" * 300 + "@example.com", "\ud83d@b.example"])
 async def test_what_is_no_email_is_answered_as_an_unknown_one(api: Application, email: str) -> None:
     async with coming_from(api, somewhere()) as http:
         answer = await http.post(
             "/auth/token",
-            json={"grant_type": "password", "username": email or "?", "password": "wrong"},
+            content=json.dumps({"grant_type": "password", "username": email, "password": "wrong"}),
+            headers={"Content-Type": "application/json"},
         )
 
     assert (answer.status_code, answer.json()["error"]) == (400, "invalid_grant")
@@ -146,7 +145,7 @@ async def test_guessing_at_the_password_of_a_signature_is_slowed_down(
     ada = await new_person(api, http, acme, Role.DEVELOPER)
     bob = await new_person(api, http, acme, Role.DEVELOPER)
     workflow_id = await created(ada)
-    await run(admin, SIGNED_RULE, id=workflow_id)
+    await run(admin, SIGNED_RULE, id=workflow_id, needs=True, signature=True)
     request_id = (await run(ada, PUBLISH, id=workflow_id))["request"]["id"]
 
     wrong = [await run(bob, SIGN, id=request_id, password="wrong") for _ in range(5)]
@@ -161,7 +160,7 @@ async def test_guessing_at_the_password_of_a_task_is_slowed_down_and_a_sign_in_i
     api: Application, engine_pool: EnginePool, http: httpx.AsyncClient, acme: Tenant
 ) -> None:
     bob = await new_person(api, http, acme)
-    task = await asked(api, acme, signature=True)
+    task = await asked(api, acme, bob.email, signature=True)
     await spend(engine_pool, api, bob.id)
 
     answer = await bob.data(COMPLETE, id=task.id, decision="APPROVED", password=PASSWORD)
