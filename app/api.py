@@ -22,6 +22,7 @@ from app.edge import EdgeRules
 from app.files import FileEndpoints
 from app.keyring import audit_seal, keyring
 from app.master_keys import MasterKeys
+from app.password_rules import password_rules
 from app.passwords import Argon2Passwords
 from app.quotas import default_quotas, default_rates
 from app.resume import ResumeEndpoint
@@ -40,7 +41,7 @@ from db.dead_letters import DeadLetters
 from db.environments import Environments
 from db.executions import Executions
 from db.files import Files, PostgresFiles
-from db.identity import Accounts, ApiKeys, RefreshTokens, Tenants
+from db.identity import Accounts, ApiKeys, Tenants
 from db.inbox import PostgresInbox
 from db.limits import Queues
 from db.load_runs import LoadRuns
@@ -52,6 +53,7 @@ from db.publish_rules import PublishRules
 from db.quotas import PostgresQuotas, Quotas, with_default_quotas
 from db.service_connections import ServiceConnections
 from db.service_connections_step import StepConnections
+from db.sessions import RefreshTokens, Sessions
 from db.splits import Splits
 from db.starts import PostgresStarts
 from db.statistics import ExecutionStatistics
@@ -59,6 +61,7 @@ from db.streams import Streams
 from db.tasks import Tasks
 from db.tasks_answers import PostgresTaskAnswers
 from db.testcases import TestCases
+from db.throttling import PostgresThrottle
 from db.triggers import Triggers
 from db.versions import Versions
 from db.workflows import Workflows
@@ -164,6 +167,9 @@ async def running_api(
             stores=partial(stores_of, keys=keys, seal=seal, tenant_concurrency=settings.tenant_concurrency),
             accounts=Accounts(pool),
             passwords=Argon2Passwords(),
+            password_rules=password_rules(settings.breached_passwords),
+            throttle=PostgresThrottle(pool),
+            sessions=Sessions(pool),
             starts=PostgresStarts(pool, tenants_limited=settings.tenant_concurrency is not None),
             inbox=PostgresInbox(pool),
             doorbell=ArqDoorbell(arq, queue),
@@ -204,7 +210,9 @@ def _parts(
         refresh_tokens=RefreshTokens(pool),
         keys=keys,
         tenants=tenants,
+        sessions=services.sessions,
         passwords=services.passwords,
+        throttle=services.throttle,
         ids=uuid.uuid7,
         secret=new_secret,
         refresh_life=timedelta(seconds=settings.refresh_token_seconds),
@@ -212,6 +220,7 @@ def _parts(
     authenticator = Authenticator(
         tokens=tokens,
         accounts=accounts,
+        kept=services.sessions,
         keys=keys,
         tenants=tenants,
         clock=utc_now,

@@ -13,14 +13,15 @@ from domain import apikeys, sessions
 from domain.accounts import AccountStore
 from domain.apikeys import ApiKeyStore
 from domain.errors import Unauthenticated
-from domain.ids import ApiKeyId, UserId
+from domain.ids import ApiKeyId, SessionId, UserId
 from domain.sessions import Identity
+from domain.sessions_kept import SessionStore
 from domain.sources import Clock
-from domain.tenancy import ActorKind, TenantStore
+from domain.tenancy import TenantStore
 from resolvers.context import RequestContext
 
 BELIEVED_FOR = timedelta(seconds=5)
-"""How long a key, a membership or a tenant may be revoked before this process notices."""
+"""How long a key, a session, a membership or a tenant may be revoked before this process notices."""
 _REMEMBERED = 10_000
 
 T = TypeVar("T")
@@ -53,6 +54,7 @@ class Authenticator:
         *,
         tokens: Tokens,
         accounts: AccountStore,
+        kept: SessionStore,
         keys: ApiKeyStore,
         tenants: TenantStore,
         clock: Clock,
@@ -60,6 +62,7 @@ class Authenticator:
     ) -> None:
         self._tokens = tokens
         self._accounts = accounts
+        self._sessions = kept
         self._keys = keys
         self._tenants = tenants
         self._clock = clock
@@ -83,8 +86,8 @@ class Authenticator:
         if key is not None:
             return await self._by_key(*key)
         claims = self._tokens.read(credentials)
-        if claims.kind is ActorKind.USER:
-            return await self._by_user(claims)
+        if claims.session_id is not None:
+            return await self._by_session(claims, claims.session_id)
         return await self._by_key_token(claims)
 
     async def _by_key(self, key_id: ApiKeyId, secret: str) -> Identity:
@@ -99,13 +102,20 @@ class Authenticator:
         identity = await self._known.get((key_id, apikeys.digest(secret)), look_up)
         return _in_force(identity, self._clock())
 
-    async def _by_user(self, claims: Claims) -> Identity:
+    async def _by_session(self, claims: Claims, session_id: SessionId) -> Identity:
         user_id, tenant_id = UserId(claims.subject), claims.tenant_id
 
         async def look_up() -> Identity:
-            return sessions.identity_of(await sessions.membership_of(user_id, tenant_id, self._accounts))
+            return await sessions.session_standing(
+                session_id,
+                user_id,
+                tenant_id,
+                accounts=self._accounts,
+                sessions=self._sessions,
+                now=self._clock(),
+            )
 
-        return _until(await self._known.get((user_id, tenant_id), look_up), claims.expires_at)
+        return _until(await self._known.get((user_id, tenant_id, session_id), look_up), claims.expires_at)
 
     async def _by_key_token(self, claims: Claims) -> Identity:
         key_id = ApiKeyId(claims.subject)

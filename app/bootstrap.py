@@ -10,6 +10,7 @@ import uuid_utils.compat as uuid
 
 from app.clock import utc_now
 from app.data_directory import DataDirectory
+from app.password_rules import password_rules
 from app.passwords import Argon2Passwords
 from db.connections import EnginePool
 from db.identity import Accounts, ApiKeys, Tenants
@@ -84,6 +85,7 @@ async def _make(pool: EnginePool, tenant: Tenant, url: str) -> Credentials:
         password=password,
         store=store,
         passwords=Argon2Passwords(),
+        rules=password_rules(None),
         ids=uuid.uuid7,
         now=utc_now(),
     )

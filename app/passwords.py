@@ -22,6 +22,12 @@ class Argon2Passwords:
         async with self._slots:
             return await asyncio.to_thread(self._verify, password, hashed or self._nobody) and hashed is not None
 
+    def outdated(self, hashed: str) -> bool:
+        try:
+            return self._hasher.check_needs_rehash(hashed)
+        except InvalidHashError:
+            return False
+
     def _verify(self, password: str, hashed: str) -> bool:
         try:
             return self._hasher.verify(hashed, password)

@@ -146,6 +146,9 @@ class Settings(BaseModel):
     """How long an access token is valid."""
     refresh_token_seconds: Annotated[int, Field(ge=60, le=31_536_000)] = 1_209_600
     """How long a refresh token is valid: the longest absence without signing in again."""
+    breached_passwords: Path | None = None
+    """A sorted file of leaked passwords that nobody may choose: one SHA-1 in hexadecimal, or its first 10 digits or
+    more, a line, as Have I Been Pwned gives them out. Unset: none are known."""
     worker_capacity: Annotated[int, Field(ge=1, le=100_000)] = 500
     """Executions that one worker process holds at once."""
     worker_steps: Annotated[int, Field(ge=1, le=10_000)] = 200

@@ -13,7 +13,7 @@ from joserfc.jwk import OctKey
 
 from app.master_keys import MasterKeys
 from domain.errors import InvalidId, Unauthenticated
-from domain.ids import TenantId, UserId, decode, encode, split
+from domain.ids import SessionId, TenantId, UserId, decode, encode, split
 from domain.sessions import Identity
 from domain.sources import Clock, Ids
 from domain.tenancy import ActorKind
@@ -24,13 +24,14 @@ ISSUER = "weir"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claims:
-    """Who (`subject` is a user or an API key), for which tenant, until when."""
+    """Who (`subject` is a user or an API key), for which tenant, until when; a user by which session."""
 
     kind: ActorKind
     subject: UUID
     user_id: UserId | None
     tenant_id: TenantId
     expires_at: datetime
+    session_id: SessionId | None = None
 
 
 class Tokens:
@@ -55,6 +56,8 @@ class Tokens:
             "exp": int(expires_at.timestamp()),
             "jti": self._ids().hex,
         }
+        if identity.session_id is not None:
+            claims["sid"] = encode("session", identity.session_id)
         return jwt.encode({"alg": ALGORITHM, "typ": "JWT"}, claims, self._keys()[0]), expires_at
 
     def read(self, token: str) -> Claims:
@@ -68,6 +71,7 @@ class Tokens:
                 user_id=UserId(subject) if kind == ActorKind.USER else None,
                 tenant_id=TenantId(decode("tenant", str(claims["tenant"]))),
                 expires_at=datetime.fromtimestamp(int(claims["exp"]), UTC),
+                session_id=SessionId(decode("session", str(claims["sid"]))) if kind == ActorKind.USER else None,
             )
         except (JoseError, InvalidId, KeyError, ValueError, TypeError, OverflowError) as error:
             raise Unauthenticated("The access token does not hold", remedy="Sign in again.") from error

@@ -1,4 +1,4 @@
-"""Changes when tenants, accounts, memberships, sessions or API keys are stored in another way.
+"""Changes when tenants, accounts, memberships or API keys are stored in another way.
 
 The one place where serving a request uses the engine role: who signs in, by which key and for which tenant, is asked
 before a tenant is known. What is read here goes to the domain's sign-in and tenancy use cases, never into a list.
@@ -7,14 +7,13 @@ before a tenant is known. What is read here goes to the domain's sign-in and ten
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
-from uuid import UUID
 
 import asyncpg
 import orjson
 
 from db.connections import EnginePool
 from domain.access import Role
-from domain.accounts import Account, Membership, RefreshToken
+from domain.accounts import Account, Membership
 from domain.apikeys import ApiKey
 from domain.errors import Conflict
 from domain.ids import ApiKeyId, TenantId, UserId
@@ -30,14 +29,7 @@ _JOIN = """
 INSERT INTO membership (tenant_id, account_id, role, created_at) VALUES ($1, $2, $3, $4)
 ON CONFLICT (tenant_id, account_id) DO UPDATE SET role = excluded.role
 """
-_INSERT_REFRESH = """
-INSERT INTO refresh_token
-    (id, tenant_id, account_id, family, secret_hash, created_at, expires_at, used_at, revoked_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
-"""
-_USE_REFRESH = """
-UPDATE refresh_token SET used_at = $2 WHERE id = $1 AND used_at IS NULL AND revoked_at IS NULL RETURNING id
-"""
+_REHASH = "UPDATE account SET password_hash = $3 WHERE id = $1 AND password_hash = $2 RETURNING id"
 _INSERT_KEY = """
 INSERT INTO api_key
     (id, tenant_id, account_id, name, role, scopes, secret_hash, created_at, expires_at, last_used_at, revoked_at,
@@ -123,38 +115,8 @@ class Accounts:
     async def join(self, tenant_id: TenantId, user_id: UserId, role: Role, at: datetime) -> None:
         await self._pool.execute(_JOIN, tenant_id, user_id, role.value, at)
 
-
-class RefreshTokens:
-    """Implements `domain.accounts.RefreshTokenStore`."""
-
-    def __init__(self, pool: EnginePool) -> None:
-        self._pool = pool
-
-    async def insert(self, token: RefreshToken) -> None:
-        await self._pool.execute(
-            _INSERT_REFRESH,
-            token.id,
-            token.tenant_id,
-            token.account_id,
-            token.family,
-            token.secret_hash,
-            token.created_at,
-            token.expires_at,
-            token.used_at,
-            token.revoked_at,
-        )
-
-    async def get(self, token_id: UUID) -> RefreshToken | None:
-        row = await self._pool.fetchrow("SELECT * FROM refresh_token WHERE id = $1", token_id)
-        return RefreshToken(**dict(row)) if row else None
-
-    async def use(self, token_id: UUID, at: datetime) -> bool:
-        return await self._pool.fetchval(_USE_REFRESH, token_id, at) is not None
-
-    async def revoke_family(self, family: UUID, at: datetime) -> None:
-        await self._pool.execute(
-            "UPDATE refresh_token SET revoked_at = $2 WHERE family = $1 AND revoked_at IS NULL", family, at
-        )
+    async def set_password(self, user_id: UserId, old: str, new: str) -> bool:
+        return await self._pool.fetchval(_REHASH, user_id, old, new) is not None
 
 
 class ApiKeys:

@@ -5,16 +5,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
-from uuid import UUID
 
 from domain.access import Role
 from domain.errors import Invalid
 from domain.ids import TenantId, UserId
+from domain.passwords import PasswordRules
+from domain.passwords import check as check_password
 from domain.sources import Ids
 from domain.tenancy import Tenant
 
-MIN_PASSWORD = 12
-MAX_PASSWORD = 1024
 _EMAIL = re.compile(r"[^@\s]{1,64}@[^@\s]{1,190}", re.ASCII)
 
 
@@ -58,6 +57,10 @@ class AccountStore(Protocol):
         """Membership with this role; an existing one takes the new role."""
         ...
 
+    async def set_password(self, user_id: UserId, old: str, new: str) -> bool:
+        """Hashes; False when `old` is not what is stored any more (compare and set in one statement)."""
+        ...
+
 
 class Passwords(Protocol):
     """Password hashing: slow on purpose, away from the event loop."""
@@ -68,49 +71,17 @@ class Passwords(Protocol):
         """Takes as long for an account that does not exist (`hashed` None) as for one that does."""
         ...
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RefreshToken:
-    """One use of a sign-in: using it makes the next of its `family`; using it twice ends the family."""
-
-    id: UUID
-    tenant_id: TenantId
-    account_id: UserId
-    family: UUID
-    secret_hash: bytes
-    created_at: datetime
-    expires_at: datetime
-    used_at: datetime | None = None
-    revoked_at: datetime | None = None
-
-
-class RefreshTokenStore(Protocol):
-    """Refresh tokens; used before a principal exists, so not bound to one tenant."""
-
-    async def insert(self, token: RefreshToken) -> None: ...
-
-    async def get(self, token_id: UUID) -> RefreshToken | None: ...
-
-    async def use(self, token_id: UUID, at: datetime) -> bool:
-        """Mark it used; False when it was used or revoked before (compare and set in one statement)."""
+    def outdated(self, hashed: str) -> bool:
+        """Whether it was made with other parameters than new ones are."""
         ...
-
-    async def revoke_family(self, family: UUID, at: datetime) -> None: ...
 
 
 def check_email(email: str) -> str:
     """The address in its one spelling; raises Invalid."""
     cleaned = email.strip().lower()
-    if not _EMAIL.fullmatch(cleaned):
+    if not _EMAIL.fullmatch(cleaned) or not cleaned.isprintable():
         raise Invalid(f"{email[:100]!r} is no email address", path=("email",))
     return cleaned
-
-
-def check_password(password: str) -> str:
-    """The password; raises Invalid when it is shorter than 12 characters or absurdly long."""
-    if not MIN_PASSWORD <= len(password) <= MAX_PASSWORD:
-        raise Invalid(f"A password has {MIN_PASSWORD} to {MAX_PASSWORD} characters", path=("password",))
-    return password
 
 
 async def create(
@@ -120,15 +91,17 @@ async def create(
     password: str,
     store: AccountStore,
     passwords: Passwords,
+    rules: PasswordRules,
     ids: Ids,
     now: datetime,
 ) -> Account:
     """A new account without memberships; raises Invalid, Conflict when the email is taken."""
+    address = check_email(email)
     account = Account(
         id=UserId(ids()),
-        email=check_email(email),
+        email=address,
         name=name,
-        password_hash=await passwords.hash(check_password(password)),
+        password_hash=await passwords.hash(await check_password(password, address, rules)),
         created_at=now,
     )
     await store.insert(account)

@@ -27,6 +27,7 @@ PromotionId = NewType("PromotionId", UUID)
 SplitId = NewType("SplitId", UUID)
 TestCaseId = NewType("TestCaseId", UUID)
 LoadRunId = NewType("LoadRunId", UUID)
+SessionId = NewType("SessionId", UUID)
 
 PREFIXES = (
     "tenant",
@@ -46,6 +47,7 @@ PREFIXES = (
     "split",
     "testcase",
     "loadrun",
+    "session",
 )
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"

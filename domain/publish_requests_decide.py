@@ -50,7 +50,8 @@ async def approve(
 ) -> Publication:
     """Exactly what was asked for becomes the next version and the active one; repeated by the same person, it is done.
 
-    Raises NotFound, RequestDecided, NotAnotherPerson, InvalidGraph, InvalidState for an archived workflow, NotSigned.
+    Raises NotFound, RequestDecided, NotAnotherPerson, InvalidGraph, InvalidState for an archived workflow, NotSigned,
+    TooManyAttempts.
     """
     _check_comment(approval.comment)
     signer: UserId | None = None
@@ -68,7 +69,7 @@ async def approve(
         refuse_errors(current.draft, given.catalog)
         rule = (await given.rules.of_workflows([current.id]))[current.id]
         if rule.signature and signer is None:
-            signer = await prove(by.actor, approval.password, accounts=given.accounts, passwords=given.passwords)
+            signer = await prove(by.actor, approval.password, accounts=given.accounts, given=given.proving, now=now)
         version = await _version(request, current, by=by, given=given, now=now)
         new = activated(current, version, by=by, now=now)
         closed = replace(

@@ -4,8 +4,9 @@ from datetime import UTC, datetime
 
 from domain import signatures
 from domain.access import Permission
-from domain.accounts import AccountStore, Passwords
+from domain.accounts import AccountStore
 from domain.ids import UserId, encode
+from domain.proofs import Proving
 from domain.publish_requests import ApprovalSignature, PublishRequest, PublishRequestStatus, SignatureMeaning
 from domain.signatures import Occasion
 from domain.tenancy import Actor, ActorKind
@@ -13,11 +14,14 @@ from domain.tenancy import Actor, ActorKind
 OCCASION = Occasion(name="approval", permission=Permission.WORKFLOW_PUBLISH, undone="published")
 
 
-async def prove(by: Actor, password: str | None, *, accounts: AccountStore, passwords: Passwords) -> UserId:
-    """The user who may sign; raises NotSigned without the right password, and for API keys whatever they give."""
+async def prove(by: Actor, password: str | None, *, accounts: AccountStore, given: Proving, now: datetime) -> UserId:
+    """The user who may sign; raises NotSigned without the right password, and for API keys whatever they give.
+
+    Raises TooManyAttempts.
+    """
     person = by.user_id if by.kind is ActorKind.USER else None
     account = await accounts.get(person) if person is not None else None
-    return await signatures.prove(account, password, passwords, OCCASION)
+    return await signatures.prove(account, password, OCCASION, given=given, now=now)
 
 
 def signed(request: PublishRequest, by: UserId, at: datetime) -> ApprovalSignature:

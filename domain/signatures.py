@@ -2,12 +2,15 @@
 
 import hashlib
 from dataclasses import dataclass
+from datetime import datetime
 
+from domain import proofs
 from domain.access import Permission
-from domain.accounts import Account, Passwords
+from domain.accounts import Account
 from domain.errors import Forbidden
 from domain.ids import UserId
 from domain.json import JSONObject
+from domain.proofs import Proving
 from domain.storable import canonical
 
 ALGORITHM = "SHA-256"
@@ -32,9 +35,12 @@ class NotSigned(Forbidden):
         self.remedy = remedy
 
 
-async def prove(account: Account | None, password: str | None, passwords: Passwords, occasion: Occasion) -> UserId:
+async def prove(
+    account: Account | None, password: str | None, occasion: Occasion, *, given: Proving, now: datetime
+) -> UserId:
     """The user who may sign; raises NotSigned without the right password, and for API keys whatever they give.
 
+    Raises TooManyAttempts, whatever the password, after too many that were wrong.
     `account` is None for an API key, whoever it belongs to.
     """
     needed = f"This {occasion.name} needs a signature"
@@ -42,8 +48,7 @@ async def prove(account: Account | None, password: str | None, passwords: Passwo
         raise NotSigned(occasion.permission, f"{needed}, and an API key cannot sign", "Sign in as a person.")
     if password is None:
         raise NotSigned(occasion.permission, needed, "Give your password again as signature: { password }.")
-    right = await passwords.matches(password, account.password_hash)
-    if not right or account.deactivated_at is not None:
+    if not await proofs.is_right(account, password, given=given, now=now):
         remedy = f"Give your own password again; nothing was {occasion.undone}."
         raise NotSigned(occasion.permission, "The password is wrong", remedy)
     return account.id

@@ -4,11 +4,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import assert_never
 
-from domain.accounts import Passwords
 from domain.errors import Invalid, InvalidState
 from domain.ids import TaskId, TenantId, encode
 from domain.inbox import Doorbell
 from domain.json import JSON, JSONObject
+from domain.proofs import Proving
 from domain.signatures import ALGORITHM, prove
 from domain.storable import checked, checked_text
 from domain.tasks import (
@@ -48,7 +48,7 @@ class Completing:
     tenant_id: TenantId
     tasks: TaskReader
     answers: TaskAnswers
-    passwords: Passwords
+    proving: Proving
     doorbell: Doorbell
     announcer: TaskAnnouncer
 
@@ -57,7 +57,7 @@ async def complete(task_id: TaskId, answer: Answer, *, by: Caller, given: Comple
     """The completed task; its execution has the answer once this returns. The same answer again is the first one.
 
     Raises NotFound, Conflict (somebody was first), InvalidState (nobody asks any more), NotYours, Invalid, TooLarge or
-    InvalidInput for the answer, NotSigned.
+    InvalidInput for the answer, NotSigned, TooManyAttempts.
     """
     task = await load(task_id, given.tasks)
     if _is_repeated(task, answer, by):
@@ -77,7 +77,7 @@ async def complete(task_id: TaskId, answer: Answer, *, by: Caller, given: Comple
         updated_at=now,
     )
     if task.needs_signature:
-        signer = await prove(by.account, answer.password, given.passwords, OCCASION)
+        signer = await prove(by.account, answer.password, OCCASION, given=given.proving, now=now)
         completed = replace(completed, signature=signed(completed, signer))
     await _store(completed, given)
     return replace(completed, revision=task.revision + 1)

@@ -3,10 +3,11 @@
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from domain.accounts import AccountStore, Passwords
+from domain.accounts import AccountStore
 from domain.errors import InvalidState, NotFound
 from domain.ids import PublishRequestId, VersionId, WorkflowId
 from domain.nodes import NodeCatalog
+from domain.proofs import Proving
 from domain.publish_requests import AnotherRequestOpen, PublishRequest, PublishRequestReader, PublishRequestWriter
 from domain.publish_rules import PublishRules
 from domain.sources import Ids
@@ -42,7 +43,7 @@ class Publishing:
     request_writer: PublishRequestWriter
     catalog: NodeCatalog
     accounts: AccountStore
-    passwords: Passwords
+    proving: Proving
     ids: Ids
 
 

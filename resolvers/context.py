@@ -9,6 +9,7 @@ from domain.accounts import AccountStore, Passwords
 from domain.apikeys import Secret
 from domain.apikeys_edit import ApiKeyAdmin
 from domain.audit import AuditAppender, AuditTrail, Origin
+from domain.accounts_password import Securing
 from domain.branches import BranchReader, BranchWriter
 from domain.connections import ConnectionReader, Connections, ConnectionTester, ConnectionWriter
 from domain.dead_letters import DeadLetterStore, Replaying
@@ -28,13 +29,16 @@ from domain.live import Changes, LiveFeed
 from domain.live_frames import Watching
 from domain.load_runs import LoadRunStore
 from domain.nodes import NodeCatalog
+from domain.passwords import PasswordRules
 from domain.placements import Placements
 from domain.promotions import Promoting, PromotionStore
+from domain.proofs import Proving
 from domain.publish_requests import PublishRequestReader, PublishRequestWriter
 from domain.publish_rules import PublishRules
 from domain.quotas import QuotaReader
 from domain.rates import Meter
 from domain.sessions import Identity
+from domain.sessions_kept import SessionStore
 from domain.sources import Clock, Ids
 from domain.splits import SplitStore
 from domain.splits_run import Splitting
@@ -47,6 +51,7 @@ from domain.tasks_work import Working
 from domain.tenancy import Principal, Tenant
 from domain.testcases import TestCaseReader, TestCaseWriter
 from domain.testcases_edit import Casework
+from domain.throttling import Throttle
 from domain.triggers import TriggerStore
 from domain.versions import VersionHistory, VersionStore
 from domain.workflows import WorkflowReader, WorkflowWriter
@@ -102,6 +107,9 @@ class Services:
     stores: Callable[[TenantId], Stores]
     accounts: AccountStore
     passwords: Passwords
+    password_rules: PasswordRules
+    throttle: Throttle
+    sessions: SessionStore
     starts: Starts
     inbox: Inbox
     doorbell: Doorbell
@@ -203,7 +211,7 @@ class RequestContext:
             request_writer=self.stores.publish_request_writer,
             catalog=self.services.catalog,
             accounts=self.services.accounts,
-            passwords=self.services.passwords,
+            proving=self.proving,
             ids=self.services.ids,
         )
 
@@ -240,12 +248,25 @@ class RequestContext:
         )
 
     @property
+    def proving(self) -> Proving:
+        return Proving(passwords=self.services.passwords, throttle=self.services.throttle)
+
+    @property
+    def securing(self) -> Securing:
+        return Securing(
+            accounts=self.services.accounts,
+            sessions=self.services.sessions,
+            rules=self.services.password_rules,
+            proving=self.proving,
+        )
+
+    @property
     def completing(self) -> Completing:
         return Completing(
             tenant_id=self.principal.tenant_id,
             tasks=self.stores.tasks,
             answers=self.services.task_answers,
-            passwords=self.services.passwords,
+            proving=self.proving,
             doorbell=self.services.doorbell,
             announcer=self.services.task_announcer,
         )

@@ -28,6 +28,7 @@ from schema.publishing import PublishingQuery, PublishRequestType
 from schema.publishing_mutations import PublishingMutation
 from schema.quotas import QuotaQuery
 from schema.scalars import DEFINITIONS
+from schema.sessions import SessionMutation
 from schema.splits import SplitMutation, SplitQuery, SplitType
 from schema.streams import StreamQuery, StreamType
 from schema.task_mutations import TaskMutation
@@ -36,7 +37,8 @@ from schema.testcase_mutations import TestCaseMutation
 from schema.testcases import TestCaseQuery, TestCaseType
 from schema.trial_mutations import TrialMutation
 from schema.triggers import TriggerMutation, TriggerNode
-from schema.viewers import TenantType, UserType, ViewerQuery
+from schema.users import UserType
+from schema.viewers import TenantType, ViewerQuery
 from schema.workflow_mutations import WorkflowMutation
 from schema.workflows import VersionType, WorkflowQuery, WorkflowType
 
@@ -85,6 +87,7 @@ class Mutation(
     SplitMutation,
     MigrationMutation,
     ApiKeyMutation,
+    SessionMutation,
 ):
     pass
 

@@ -1,15 +1,19 @@
 """The caller and their tenant, as the API shows them."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 import strawberry
 
 from domain.accounts import Account
 from domain.sessions import Identity
+from domain.sessions_kept import Session
 from domain.tenancy import Tenant
-from resolvers import viewers
+from resolvers import sessions, viewers
 from schema.info import Info
 from schema.nodes import Node
+from schema.sessions import SessionType
+from schema.users import UserType
 
 
 @strawberry.type(name="Tenant", description="Whose workflows these are; its slug stands in webhook addresses.")
@@ -21,17 +25,6 @@ class TenantType(Node):
     @classmethod
     def is_type_of(cls, value: object, _info: object) -> bool:
         return isinstance(value, Tenant)
-
-
-@strawberry.type(name="User", description="A person.")
-class UserType(Node):
-    email: str
-    name: str
-    created_at: datetime
-
-    @classmethod
-    def is_type_of(cls, value: object, _info: object) -> bool:
-        return isinstance(value, Account)
 
 
 @strawberry.type(description="Who is asking.")
@@ -62,6 +55,13 @@ class Viewer:
     @staticmethod
     def expires_at(root: strawberry.Parent[Identity]) -> datetime | None:
         return root.principal.expires_at
+
+    @strawberry.field(
+        graphql_type=list[SessionType], description="One's own, in this tenant, newest first; an API key has none."
+    )
+    @staticmethod
+    async def sessions(root: strawberry.Parent[Identity], info: Info) -> Sequence[Session]:
+        return await sessions.own(info.context)
 
 
 @strawberry.type

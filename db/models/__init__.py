@@ -3,7 +3,7 @@
 Models say the columns. Keys, indexes, partitions, policies and grants are SQL in `db/migrations`, to be read there.
 """
 
-from db.models.accounts import Account, Membership, RefreshToken
+from db.models.accounts import Account, FailedAttempt, Membership, RefreshToken, Session
 from db.models.apikeys import ApiKey
 from db.models.audit import AuditCheckpoint, AuditEntry
 from db.models.branches import WorkflowBranch
@@ -40,6 +40,7 @@ __all__ = [
     "ExecutionInbox",
     "ExecutionKey",
     "ExecutionState",
+    "FailedAttempt",
     "File",
     "FileLeftover",
     "FileUsage",
@@ -51,6 +52,7 @@ __all__ = [
     "PublishRule",
     "QuotaUse",
     "RefreshToken",
+    "Session",
     "Stream",
     "StreamMessage",
     "Task",

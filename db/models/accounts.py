@@ -33,8 +33,25 @@ class Membership(CompositeKeyModel):
         table = "membership"
 
 
+class Session(Model):
+    """One sign-in; `address` and `user_agent` are those of its last refresh."""
+
+    id = fields.UUIDField(primary_key=True, default=None)
+    tenant_id = fields.UUIDField()
+    account_id = fields.UUIDField()
+    address = fields.TextField(null=True)
+    user_agent = fields.TextField(null=True)
+    created_at = fields.DatetimeField()
+    last_used_at = fields.DatetimeField()
+    expires_at = fields.DatetimeField()
+    revoked_at = fields.DatetimeField(null=True)
+
+    class Meta(Model.Meta):
+        table = "session"
+
+
 class RefreshToken(Model):
-    """`family` is the sign-in that the token descends from."""
+    """`family` is the session that the token descends from."""
 
     id = fields.UUIDField(primary_key=True, default=None)
     tenant_id = fields.UUIDField()
@@ -48,3 +65,15 @@ class RefreshToken(Model):
 
     class Meta(Model.Meta):
         table = "refresh_token"
+
+
+class FailedAttempt(Model):
+    """`subject` is the digest of whom or what the attempts were made at, or from where."""
+
+    subject = fields.CharField(max_length=64, primary_key=True, default=None)
+    count = fields.IntField()
+    failed_at = fields.DatetimeField()
+    free_at = fields.DatetimeField()
+
+    class Meta(Model.Meta):
+        table = "failed_attempt"

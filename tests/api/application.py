@@ -25,17 +25,20 @@ from app.edge import EdgeRules, guarded
 from app.files import FileEndpoints
 from app.keyring import audit_seal, keyring
 from app.master_keys import MasterKeys
+from app.password_rules import password_rules
 from app.passwords import Argon2Passwords
 from app.sign_in import TokenEndpoint
 from app.tokens import Tokens
 from db.audit import PostgresAuditAppender
 from db.connections import EnginePool
-from db.identity import Accounts, ApiKeys, RefreshTokens, Tenants
+from db.identity import Accounts, ApiKeys, Tenants
 from db.inbox import PostgresInbox
 from db.log import heads
 from db.service_connections_step import StepConnections
+from db.sessions import RefreshTokens, Sessions
 from db.starts import PostgresStarts
 from db.tasks_answers import PostgresTaskAnswers
+from db.throttling import PostgresThrottle
 from domain import accounts, apikeys
 from domain.access import Permission, Role
 from domain.accounts import Account
@@ -99,6 +102,9 @@ async def application(pool: EnginePool, redis_url: str, catalog: NodeCatalog) ->
             stores=partial(stores_of, keys=keys, seal=seal),
             accounts=Accounts(pool),
             passwords=passwords,
+            password_rules=password_rules(None),
+            throttle=PostgresThrottle(pool),
+            sessions=Sessions(pool),
             starts=PostgresStarts(pool),
             inbox=PostgresInbox(pool),
             doorbell=ArqDoorbell(arq),
@@ -125,7 +131,9 @@ async def application(pool: EnginePool, redis_url: str, catalog: NodeCatalog) ->
             refresh_tokens=RefreshTokens(pool),
             keys=ApiKeys(pool),
             tenants=Tenants(pool),
+            sessions=services.sessions,
             passwords=passwords,
+            throttle=services.throttle,
             ids=uuid.uuid7,
             secret=new_secret,
             refresh_life=timedelta(days=14),
@@ -134,6 +142,7 @@ async def application(pool: EnginePool, redis_url: str, catalog: NodeCatalog) ->
         authenticator = Authenticator(
             tokens=tokens,
             accounts=Accounts(pool),
+            kept=services.sessions,
             keys=ApiKeys(pool),
             tenants=Tenants(pool),
             clock=utc_now,
@@ -225,6 +234,7 @@ async def new_account(
         password=password,
         store=store,
         passwords=passwords,
+        rules=password_rules(None),
         ids=uuid.uuid7,
         now=utc_now(),
     )

@@ -44,6 +44,7 @@ _COORDINATES = {
     "testcase": """
         Query.testCase(id:) Mutation.testCaseUpdate(id:) Mutation.testCaseDelete(id:) Mutation.testCaseRun(ids:)""",
     "apikey": "Mutation.apiKeyRotate(id:) Mutation.apiKeyRevoke(id:)",
+    "session": "Mutation.sessionRevoke(id:)",
     "loadrun": "Query.loadRun(id:) Mutation.loadRunCancel(id:)",
 }
 PREFIX: Mapping[str, str] = {

@@ -69,6 +69,7 @@ QUERIES: Mapping[tuple[Permission, ...], str] = {
     (Permission.AUDIT_READ,): "auditEntries",
 }
 MUTATIONS: Mapping[tuple[Permission, ...], str] = {
+    (): "sessionRevoke sessionRevokeOthers viewerSetPassword",
     (Permission.WORKFLOW_WRITE,): """
         workflowCreate workflowUpdate workflowDuplicate workflowImport workflowPublishWithdraw
         branchCreate branchUpdate branchDelete branchMerge testCaseCreate testCaseUpdate testCaseDelete""",
@@ -120,7 +121,7 @@ PARTS: Mapping[Permission | None, str] = {
     Permission.STREAM_READ: "StreamMessageConnection",
 }
 """What is asked of who wants to see something through an object, by the type of what is seen."""
-NO_NODES = frozenset({"apikey", "worker"})
+NO_NODES = frozenset({"apikey", "worker", "session"})
 """Prefixes of what is no node."""
 
 OPERATIONS = {"Query": QUERIES, "Mutation": MUTATIONS, "Subscription": SUBSCRIPTIONS}

@@ -110,20 +110,23 @@ async def test_wrong_passwords_emails_and_tenants_are_refused_in_the_same_words(
     assert [(answer.status_code, answer.json()) for answer in answers] == [(400, expected)] * 3
 
 
-async def test_a_refresh_token_is_good_once_and_its_reuse_ends_the_sign_in(
+async def test_a_refresh_token_is_good_once_and_its_reuse_ends_the_session(
     api: Application, engine_pool: EnginePool, http: httpx.AsyncClient
 ) -> None:
     tenant = await new_tenant(engine_pool)
     account = await new_account(engine_pool, api.passwords, tenant, Role.VIEWER, PASSWORD)
     first = (await sign_in(http, grant_type="password", username=account.email, password=PASSWORD)).json()
+    other = (await sign_in(http, grant_type="password", username=account.email, password=PASSWORD)).json()
 
     second = await sign_in(http, grant_type="refresh_token", refresh_token=first["refresh_token"])
     stolen = await sign_in(http, grant_type="refresh_token", refresh_token=first["refresh_token"])
     after = await sign_in(http, grant_type="refresh_token", refresh_token=second.json()["refresh_token"])
+    elsewhere = await sign_in(http, grant_type="refresh_token", refresh_token=other["refresh_token"])
 
     assert (second.status_code, stolen.status_code, after.status_code) == (200, 400, 400)
-    assert await who(http, second.json()["access_token"]) != "UNAUTHENTICATED"
+    assert [await who(http, each["access_token"]) for each in (first, second.json())] == ["UNAUTHENTICATED"] * 2
     assert after.json() == {"error": "invalid_grant", "error_description": "The session is over"}
+    assert elsewhere.status_code == 200
 
 
 async def test_an_api_key_can_be_changed_into_an_access_token(http: httpx.AsyncClient, developer: Caller) -> None:

@@ -82,6 +82,7 @@ async def new_world(api: Application, http: httpx.AsyncClient) -> World:
         "split": (await begun(person, workflow_id))["id"],
         "testcase": (await saved(person, workflow_id))["id"],
         "loadrun": await _load_run(api.pool, tenant, workflow_id, version_id),
+        "session": await _session(person),
         "publishrequest": await _publish_request(person, workflow_id),
     }
     names |= {"workflow": workflow["workflow"]["name"], "user": person.id, "email": person.email}
@@ -123,6 +124,11 @@ async def _task(api: Application, tenant: Tenant, execution_id: ExecutionId) -> 
     desk = PostgresTaskDesk(api.pool, tenant.id, announcer=api.services.task_announcer, ids=uuid.uuid7, clock=utc_now)
     task = await desk.open(TaskRequest(execution_id=execution_id, path="review", title="Release?"))
     return encode("task", task.id)
+
+
+async def _session(person: Caller) -> str:
+    found: Any = await person.data("{ viewer { sessions { id } } }")
+    return found["viewer"]["sessions"][0]["id"]
 
 
 async def _file(pool: EnginePool, person: Caller, execution_id: ExecutionId) -> str:

@@ -1,6 +1,5 @@
-"""Tenants, accounts, sessions and API keys as sign-in finds them."""
+"""Tenants, accounts and API keys as sign-in finds them."""
 
-import asyncio
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -8,9 +7,9 @@ import pytest
 import uuid_utils.compat as uuid
 
 from db.connections import EnginePool
-from db.identity import Accounts, ApiKeys, RefreshTokens, Tenants
+from db.identity import Accounts, ApiKeys, Tenants
 from domain.access import Role
-from domain.accounts import Account, Membership, RefreshToken
+from domain.accounts import Account, Membership
 from domain.apikeys import ApiKey
 from domain.errors import Conflict
 from domain.ids import ApiKeyId, TenantId, UserId
@@ -34,18 +33,6 @@ def new_account() -> Account:
     user_id = UserId(uuid.uuid7())
     return Account(
         id=user_id, email=f"{user_id.hex}@example.org", name="Ada", password_hash="$argon2id$…", created_at=AT
-    )
-
-
-def new_token(tenant: Tenant, account: Account) -> RefreshToken:
-    return RefreshToken(
-        id=uuid.uuid7(),
-        tenant_id=tenant.id,
-        account_id=account.id,
-        family=uuid.uuid7(),
-        secret_hash=b"\x00\xff",
-        created_at=AT,
-        expires_at=AT + timedelta(days=30),
     )
 
 
@@ -108,34 +95,16 @@ async def test_memberships_come_oldest_first_and_joining_again_changes_the_role(
     ]
 
 
-async def test_a_refresh_token_is_used_once_even_at_the_same_time(
-    stored_tenant: Tenant, account: Account, engine_pool: EnginePool
+async def test_a_password_takes_the_place_of_the_one_it_was_meant_for(
+    account: Account, engine_pool: EnginePool
 ) -> None:
-    tokens, token = RefreshTokens(engine_pool), new_token(stored_tenant, account)
-    await tokens.insert(token)
-    assert await tokens.get(token.id) == token
+    accounts = Accounts(engine_pool)
 
-    used = await asyncio.gather(*(tokens.use(token.id, AT + timedelta(hours=1)) for _ in range(4)))
+    changed = await accounts.set_password(account.id, account.password_hash, "new")
+    late = await accounts.set_password(account.id, account.password_hash, "newer")
 
-    assert sorted(used) == [False, False, False, True]
-    assert await tokens.get(token.id) == replace(token, used_at=AT + timedelta(hours=1))
-    assert await tokens.get(uuid.uuid7()) is None
-
-
-async def test_revoking_a_family_ends_its_tokens_and_no_others(
-    stored_tenant: Tenant, account: Account, engine_pool: EnginePool
-) -> None:
-    tokens, first, stranger = RefreshTokens(engine_pool), *(new_token(stored_tenant, account) for _ in range(2))
-    heir = replace(first, id=uuid.uuid7())
-    for token in (first, heir, stranger):
-        await tokens.insert(token)
-
-    await tokens.revoke_family(first.family, AT)
-    await tokens.revoke_family(first.family, AT + timedelta(hours=1))
-
-    assert await tokens.get(heir.id) == replace(heir, revoked_at=AT)
-    assert await tokens.get(stranger.id) == stranger
-    assert (await tokens.use(first.id, AT), await tokens.use(stranger.id, AT)) == (False, True)
+    assert (changed, late) == (True, False)
+    assert await accounts.get(account.id) == replace(account, password_hash="new")
 
 
 async def test_an_api_key_comes_back_is_touched_and_revoked(

@@ -28,6 +28,7 @@ GRANTS = {
     "execution_inbox": ("", "DELETE INSERT SELECT UPDATE"),
     "execution_key": ("", "DELETE INSERT SELECT UPDATE"),
     "execution_state": ("SELECT", "DELETE INSERT SELECT UPDATE"),
+    "failed_attempt": ("", "DELETE INSERT SELECT UPDATE"),
     "file": ("DELETE INSERT SELECT", "DELETE INSERT SELECT UPDATE"),
     "file_leftover": ("DELETE INSERT SELECT UPDATE", "DELETE INSERT SELECT UPDATE"),
     "file_usage": ("INSERT SELECT UPDATE", "DELETE INSERT SELECT UPDATE"),
@@ -39,6 +40,7 @@ GRANTS = {
     "publish_rule": ("DELETE INSERT SELECT UPDATE", "DELETE INSERT SELECT UPDATE"),
     "quota_use": ("SELECT", "DELETE INSERT SELECT UPDATE"),
     "refresh_token": ("", "DELETE INSERT SELECT UPDATE"),
+    "session": ("", "DELETE INSERT SELECT UPDATE"),
     "stream": ("SELECT", "DELETE INSERT SELECT UPDATE"),
     "stream_message": ("SELECT", "DELETE INSERT SELECT UPDATE"),
     "task": ("SELECT UPDATE", "DELETE INSERT SELECT UPDATE"),
@@ -96,6 +98,10 @@ async def populate(pool: EnginePool) -> TenantId:
         (
             "refresh_token (id, tenant_id, account_id, family, secret_hash, created_at, expires_at)",
             (uuid.uuid7(), tenant, account, uuid.uuid7(), b"x", now, later),
+        ),
+        (
+            "session (id, tenant_id, account_id, created_at, last_used_at, expires_at)",
+            (uuid.uuid7(), tenant, account, now, now, later),
         ),
         (
             "workflow (id, tenant_id, name, draft, created_at, updated_at)",
@@ -249,7 +255,9 @@ async def test_the_roles_have_exactly_these_grants_and_none_on_partitions(engine
     assert sorted(GRANTS) == sorted(getattr(models, name).describe()["table"] for name in models.__all__)
 
 
-@pytest.mark.parametrize("table", sorted(name for name in GRANTS if name not in ("tenant", "account", "worker")))
+@pytest.mark.parametrize(
+    "table", sorted(name for name in GRANTS if name not in ("tenant", "account", "worker", "failed_attempt"))
+)
 async def test_each_table_is_populated_for_both_tenants(
     table: str, engine_pool: EnginePool, populated: Mapping[str, TenantId]
 ) -> None:

@@ -32,6 +32,7 @@ ALL = [
     "0015_quotas",
     "0016_api_keys",
     "0017_audit",
+    "0018_accounts",
 ]
 OBJECTS = """
     SELECT relkind::text || ' ' || relname FROM pg_class WHERE relnamespace = 'public'::regnamespace
@@ -44,6 +45,24 @@ OBJECTS = """
     UNION ALL SELECT 'a ' || relname || ' ' || relacl::text || relrowsecurity || relforcerowsecurity FROM pg_class
         WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p') AND relname <> 'tortoise_migrations'
 """
+
+SIGNED_IN = """
+    SET ROLE weir_engine;
+    INSERT INTO tenant (id, slug, name, created_at)
+    VALUES ('00000000-0000-0000-0000-000000000001', 'acme', 'Acme', now());
+    INSERT INTO account (id, email, name, password_hash, created_at)
+    VALUES ('00000000-0000-0000-0000-000000000002', 'ada@example.com', 'Ada', 'x', now());
+    INSERT INTO refresh_token
+        (id, tenant_id, account_id, family, secret_hash, created_at, expires_at, used_at, revoked_at)
+    SELECT gen_random_uuid(), '00000000-0000-0000-0000-000000000001', '00000000-0000-0000-0000-000000000002',
+        family::uuid, 'x', now(), now() + interval '1 day', used_at, revoked_at
+    FROM (VALUES
+        ('00000000-0000-0000-0000-000000000003', now(), NULL::timestamptz),
+        ('00000000-0000-0000-0000-000000000003', NULL, NULL),
+        ('00000000-0000-0000-0000-000000000004', now(), now())) AS token (family, used_at, revoked_at);
+    RESET ROLE
+"""
+"""A sign-in that was refreshed once, and one that is over."""
 
 
 @pytest.fixture
@@ -81,6 +100,23 @@ async def test_each_migration_can_be_reached_and_left_alone(empty: str) -> None:
     for name, before in zip(ALL[1::][::-1], reached[:-1][::-1], strict=True):
         assert await downgrade(empty, ALL[ALL.index(name) - 1]) == [name]
         assert await objects(empty) == before
+
+
+async def test_who_is_signed_in_stays_so_when_sessions_get_a_table_of_their_own(empty: str) -> None:
+    await migrate(empty, ALL[ALL.index("0018_accounts") - 1])
+    connection: Connection = await asyncpg.connect(empty)
+    try:
+        await connection.execute(SIGNED_IN)
+        await migrate(empty, "0018_accounts")
+        await connection.execute("SET ROLE weir_engine")
+        sessions = await connection.fetch("SELECT id::text, account_id::text, revoked_at IS NULL AS holds FROM session")
+    finally:
+        await connection.close()
+
+    assert sorted(map(tuple, sessions)) == [
+        ("00000000-0000-0000-0000-000000000003", "00000000-0000-0000-0000-000000000002", True),
+        ("00000000-0000-0000-0000-000000000004", "00000000-0000-0000-0000-000000000002", False),
+    ]
 
 
 async def test_migrating_again_changes_nothing(empty: str) -> None:

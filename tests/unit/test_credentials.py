@@ -1,5 +1,6 @@
 """API keys and access tokens as texts: what is believed, and what is not."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -14,7 +15,7 @@ from app.tokens import Tokens
 from domain.access import ROLES, Permission, Role, permissions_of
 from domain.apikeys import ApiKey, digest, parse, spell
 from domain.errors import Unauthenticated
-from domain.ids import ApiKeyId, TenantId, UserId
+from domain.ids import ApiKeyId, SessionId, TenantId, UserId
 from domain.sessions import Identity
 from domain.tenancy import Actor, ActorKind, Principal, Tenant
 
@@ -22,6 +23,7 @@ NOW = datetime(2026, 3, 1, 9, tzinfo=UTC)
 MASTER = b"m" * 32
 TENANT = Tenant(id=TenantId(uuid.uuid7()), slug="acme", name="Acme", created_at=NOW)
 USER = UserId(uuid.uuid7())
+SESSION = SessionId(uuid.uuid7())
 
 
 class Clock:
@@ -37,7 +39,7 @@ def identity(expires_at: datetime | None = None) -> Identity:
     principal = Principal(
         tenant_id=TENANT.id, actor=actor, permissions=permissions_of(Role.VIEWER), expires_at=expires_at
     )
-    return Identity(principal=principal, tenant=TENANT, role="viewer")
+    return Identity(principal=principal, tenant=TENANT, role="viewer", session_id=SESSION)
 
 
 def tokens(clock: Clock, master: bytes = MASTER) -> Tokens:
@@ -51,6 +53,14 @@ def test_a_token_says_who_for_which_tenant_and_until_when() -> None:
 
     assert expires_at == NOW + timedelta(minutes=15) == claims.expires_at
     assert (claims.kind, claims.subject, claims.user_id, claims.tenant_id) == (ActorKind.USER, USER, USER, TENANT.id)
+    assert claims.session_id == SESSION
+
+
+def test_a_persons_token_without_a_session_is_not_believed() -> None:
+    text, _ = tokens(Clock()).issue(replace(identity(), session_id=None))
+
+    with pytest.raises(Unauthenticated, match="The access token does not hold"):
+        tokens(Clock()).read(text)
 
 
 def test_a_token_ends_no_later_than_what_it_was_given_for() -> None:
