@@ -2,20 +2,21 @@
 
 import asyncio
 import shutil
-from asyncio.subprocess import PIPE, create_subprocess_exec
-from collections.abc import AsyncGenerator
-from dataclasses import dataclass
+from asyncio.subprocess import DEVNULL, PIPE, create_subprocess_exec
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import HTMLResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app import graphiql
 from app.asgi import Parts, application
-from app.edge import EdgeRules
 from app.up import listening, serving
 from schema.endpoint import GraphQLEndpoint
+from schema.transport_http import Page
 from tests.contract.sample import SampleAuthenticator, World, sample_schema
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -23,51 +24,77 @@ BROWSER = next((found for name in BROWSERS if (found := shutil.which(name))), No
 pytestmark = pytest.mark.skipif(BROWSER is None, reason=f"there is no browser on this machine: {', '.join(BROWSERS)}")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Seen:
-    """The page after its scripts have run, and what the browser's console says."""
+@dataclass(eq=False)
+class Reporting:
+    """The application, whose policy also asks the browser to report what it forbids."""
 
-    page: str
-    console: str
+    app: ASGIApp
+    reports: list[bytes] = field(default_factory=list[bytes])
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def answer(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                headers["Content-Security-Policy"] += "; report-uri /reports"
+            await send(message)
+
+        if scope["type"] == "http" and scope["path"] == "/reports":
+            self.reports.append(await Request(scope, receive).body())
+            await Response(status_code=204)(scope, receive, send)
+        else:
+            await self.app(scope, receive, answer)
 
 
 async def nothing(request: Request) -> Response:
     return Response()
 
 
-@pytest.fixture
-async def site(world: World) -> AsyncGenerator[str]:
-    endpoint = GraphQLEndpoint(sample_schema(), SampleAuthenticator(world), page=graphiql.page(graphiql.EXAMPLES))
-    parts = Parts(graphql=endpoint, token=nothing, resume=nothing, checks={}, rules=EdgeRules())
-    with listening("127.0.0.1", 0) as bound:
-        async with serving(application(parts), bound):
-            yield f"http://127.0.0.1:{bound.getsockname()[1]}/graphql"
-
-
-async def seen(url: str, profile: Path) -> Seen:
-    """Chromium's own sandbox needs rights that a test may not have; what it opens is our page alone."""
+async def opened(url: str, profile: Path) -> str:
+    """The page after its scripts have run. Chromium's own sandbox needs rights that a test may not have."""
     browser = await create_subprocess_exec(
         str(BROWSER),
         *("--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run"),
         *("--disable-background-networking", "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"),
-        *("--enable-logging=stderr", f"--user-data-dir={profile}", "--virtual-time-budget=5000", "--dump-dom", url),
+        *(f"--user-data-dir={profile}", "--virtual-time-budget=5000", "--dump-dom", url),
         stdout=PIPE,
-        stderr=PIPE,
+        stderr=DEVNULL,
     )
     try:
         async with asyncio.timeout(45):
-            page, console = await browser.communicate()
+            page, _ = await browser.communicate()
     finally:
         if browser.returncode is None:
             browser.kill()
             await browser.wait()
-    said = [line for line in console.decode(errors="replace").splitlines() if "CONSOLE" in line]
-    return Seen(page=page.decode(), console="\n".join(said))
+    return page.decode()
 
 
-async def test_graphiql_works_and_the_policy_forbids_nothing_it_does(site: str, tmp_path: Path) -> None:
-    found = await seen(site, tmp_path)
+async def visited(page: Page, world: World, profile: Path) -> tuple[str, list[bytes]]:
+    """What is on the page, and what the policy forbade it."""
+    endpoint = GraphQLEndpoint(sample_schema(), SampleAuthenticator(world), page=page)
+    site = Reporting(application(Parts(graphql=endpoint, token=nothing, resume=nothing, checks={})))
+    with listening("127.0.0.1", 0) as bound:
+        async with serving(site, bound):
+            found = await opened(f"http://127.0.0.1:{bound.getsockname()[1]}/graphql", profile)
+    return found, site.reports
 
-    assert "graphiql-container" in found.page
-    assert "ListWorkflows" in found.page
-    assert "Content Security Policy" not in found.console
+
+async def test_graphiql_works_and_the_policy_forbids_nothing_it_does(world: World, tmp_path: Path) -> None:
+    found, reports = await visited(graphiql.page(graphiql.EXAMPLES), world, tmp_path)
+
+    assert "graphiql-container" in found
+    assert "ListWorkflows" in found
+    assert reports == []
+
+
+async def test_the_policy_forbids_a_script_that_is_not_ours(world: World, tmp_path: Path) -> None:
+    """So that the test above can fail: the browser does report."""
+
+    def injected(request: Request) -> Response:
+        script = "<body><script>document.body.append('inj' + 'ected')</script></body>"
+        return HTMLResponse(script, headers=graphiql.HEADERS)
+
+    found, reports = await visited(injected, world, tmp_path)
+
+    assert "injected" not in found
+    assert [b"script-src" in report for report in reports] == [True]
