@@ -72,7 +72,9 @@ class TokenEndpoint:
                 case "password":
                     email, password = _needed(fields, "username"), _needed(fields, "password")
                     slug = fields.get("tenant") or None
-                    return await sessions.with_password(email, password, slug, origin=_place(origin), given=given, now=now)
+                    return await sessions.with_password(
+                        email, password, slug, origin=_place(origin), given=given, now=now
+                    )
                 case "refresh_token":
                     token = _needed(fields, "refresh_token")
                     return await sessions.with_refresh_token(token, origin=_place(origin), given=given, now=now)

@@ -69,6 +69,10 @@ class MadeKey:
     key: ApiKey
     text: str
 
+    @property
+    def id(self) -> ApiKeyId:
+        return self.key.id
+
 
 async def create(new: NewKey, *, given: KeyMaking) -> MadeKey:
     """Raises Invalid for a field that cannot be, also for what its maker may not do, and Conflict for one too many."""

@@ -6,10 +6,10 @@ from datetime import datetime
 
 from domain.access import Permission
 from domain.accounts import AccountStore, Passwords
+from domain.accounts_password import Securing
 from domain.apikeys import Secret
 from domain.apikeys_edit import ApiKeyAdmin
 from domain.audit import AuditAppender, AuditTrail, Origin
-from domain.accounts_password import Securing
 from domain.branches import BranchReader, BranchWriter
 from domain.connections import ConnectionReader, Connections, ConnectionTester, ConnectionWriter
 from domain.dead_letters import DeadLetterStore, Replaying

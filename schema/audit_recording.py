@@ -28,7 +28,7 @@ _TOGETHER = """
     tenantSetPublishRule workflowPromote branchCreate branchUpdate branchDelete branchMerge triggerCreate triggerUpdate
     triggerEnable triggerDisable triggerDelete connectionCreate connectionUpdate connectionDelete environmentCreate
     environmentUpdate environmentReorder environmentDelete splitStart splitChange splitEnd testCaseCreate testCaseUpdate
-    testCaseDelete
+    testCaseDelete apiKeyCreate apiKeyRotate apiKeyRevoke
 """
 TOGETHER = frozenset(_TOGETHER.split())
 """Those whose change and entry are one transaction: they write by the tenant's stores alone, ring at nobody, and wait

@@ -33,7 +33,7 @@ AFTERWARDS = frozenset(
         *("executionRetry", "executionContinue", "executionSetVariable", "executionsMigrate", "stepSkip", "signalSend"),
         *("deadLetterReplay", "deadLetterDismiss", "deadLetterPurge", "testCaseRun", "loadRunStart", "loadRunCancel"),
         *("taskComplete", "taskClaim", "taskUnclaim", "taskDelegate", "taskEscalate", "taskComment"),
-        *("fileDelete", "connectionTest"),
+        *("fileDelete", "connectionTest", "viewerSetPassword", "sessionRevoke", "sessionRevokeOthers"),
     }
 )
 """Mutations that ring at a worker, announce something, wait or reach beyond the database."""
