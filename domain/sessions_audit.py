@@ -9,8 +9,9 @@ from collections.abc import Mapping
 from datetime import datetime
 from uuid import UUID
 
+from domain.accounts import check_email
 from domain.audit import AuditActorKind, AuditObject, AuditOutcome, AuditRecord, Origin
-from domain.errors import InvalidId
+from domain.errors import Invalid, InvalidId
 from domain.ids import ApiKeyId, TenantId, decode, encode
 from domain.sessions import REFRESH_PREFIX, Identity, SignIn
 
@@ -73,7 +74,10 @@ async def _whose(fields: Mapping[str, str], given: SignIn) -> _Whose | None:
 
 
 async def _of_password(email: str, slug: str | None, given: SignIn) -> _Whose | None:
-    account = await given.accounts.by_email(email.strip().lower())
+    try:
+        account = await given.accounts.by_email(check_email(email))
+    except Invalid:  # nobody's, nor anything that can be looked for
+        account = None
     if account is not None:
         for membership in await given.accounts.memberships(account.id):
             if slug in (None, membership.tenant.slug):

@@ -127,7 +127,7 @@ async def test_a_password_is_changed_only_by_who_knows_it_and_to_one_that_may_be
         }
     ]
     assert {(each["viewerSetPassword"]["errors"][0]["path"][0]) for each in wrong} == {"current"}
-    assert slowed["viewerSetPassword"]["errors"][0]["code"] == "QUOTA"
+    assert slowed["viewerSetPassword"]["errors"][0]["code"] == "QUOTA_EXCEEDED"
     assert await refreshes(ada, await again(ada))
 
 
