@@ -34,19 +34,10 @@ WITH RECURSIVE tenant (lap, id, number) AS (
 ), sized AS (
     SELECT *, ceil($2::float8 * weight / sum(weight) OVER ())::bigint AS share FROM turn
 ), chosen AS MATERIALIZED (
-    SELECT own.id, sized.place, sized.weight, sized.share, own.number,
+    SELECT own.execution_id AS id, sized.place, sized.weight, sized.share, own.number,
         (own.number + sized.had - 1) / sized.weight AS round
     FROM sized
-    CROSS JOIN LATERAL (
-        SELECT x.id, row_number() OVER (ORDER BY x.priority DESC, x.id) AS number
-        FROM (
-            SELECT id, priority FROM execution
-            WHERE tenant_id = sized.id AND owner IS NULL AND wants_owner AND NOT held
-            ORDER BY priority DESC, id
-            LIMIT sized.share
-            FOR UPDATE SKIP LOCKED
-        ) AS x
-    ) AS own
+    CROSS JOIN LATERAL claimable(sized.id, sized.share) AS own
     ORDER BY round, sized.place, own.number
     LIMIT $2
 )

@@ -53,11 +53,7 @@ WITH RECURSIVE owner (id) AS (
     SELECT owner.id FROM owner LEFT JOIN worker ON worker.id = owner.id
     WHERE coalesce(worker.seen_at, '-infinity') < clock_timestamp() - $1::interval
 ), orphan AS MATERIALIZED (
-    SELECT x.id FROM dead
-    CROSS JOIN LATERAL (
-        SELECT id FROM execution WHERE owner = dead.id ORDER BY id LIMIT $2 FOR UPDATE SKIP LOCKED
-    ) AS x
-    LIMIT $2
+    SELECT x.id FROM dead CROSS JOIN LATERAL orphaned(dead.id, $2) AS x (id) LIMIT $2
 ), gone AS (
     DELETE FROM worker
     WHERE seen_at < now() - interval '1 hour' AND NOT EXISTS (SELECT FROM execution WHERE owner = worker.id)

@@ -14,6 +14,7 @@ from uuid import UUID
 from graphql import GraphQLArgument, GraphQLID, GraphQLInputObjectType, get_named_type
 
 from domain.audit import MAX_IDS, AuditObject
+from domain.environments import NAME
 from domain.errors import InvalidId
 from domain.ids import PREFIXES, encode, split
 from domain.json import as_list, as_object, is_list
@@ -65,7 +66,7 @@ def _named(noun: str, given: Mapping[str, Any]) -> AuditObject | None:
     """What `id` names, whatever it is the id of; an environment, which has none, by its name."""
     if isinstance(text := given.get("id"), str) and (prefix := _prefix(text)):
         return AuditObject(type=prefix, id=text)
-    if noun == "environment" and isinstance(name := given.get("name"), str):
+    if noun == "environment" and isinstance(name := given.get("name"), str) and NAME.fullmatch(name):
         return AuditObject(type=noun, id=name)
     return None
 

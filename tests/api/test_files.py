@@ -7,6 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
+from app.edge import HEADERS
 from db.connections import EnginePool
 from domain.access import Role
 from tests.api.application import FILE_LIMITS, URL, Caller, new_caller
@@ -57,7 +58,7 @@ async def test_a_downloaded_file_is_never_shown_as_a_page_of_ours(developer: Cal
     answer = await get(developer, file_id)
 
     assert (answer.status_code, answer.content) == (200, b"<script>")
-    assert dict(answer.headers) == {
+    assert dict(answer.headers) == {name.lower(): value for name, value in HEADERS.items()} | {
         "content-type": "text/html; charset=utf-8",
         "content-length": "8",
         "content-disposition": 'attachment; filename="Gr__e _1_.html"; '

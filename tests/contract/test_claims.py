@@ -150,8 +150,11 @@ async def test_only_the_named_executions_are_claimed(
     assert await ownership.claim(new_worker(), 2, only=chosen) == []
 
 
+@pytest.mark.parametrize(
+    "_", range(10)
+)  # the server once crashed, one time in four, where rows changed as they were locked
 async def test_twenty_claimers_at_once_never_take_the_same_execution(
-    ownership: PostgresOwnership, engine_pool: EnginePool, tenants: list[TenantId]
+    _: int, ownership: PostgresOwnership, engine_pool: EnginePool, tenants: list[TenantId]
 ) -> None:
     ids = {execution for tenant in tenants for execution in await started(engine_pool, tenant, count=50)}
 

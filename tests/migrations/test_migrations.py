@@ -33,6 +33,7 @@ ALL = [
     "0016_api_keys",
     "0017_audit",
     "0018_accounts",
+    "0019_claimable",
 ]
 OBJECTS = """
     SELECT relkind::text || ' ' || relname FROM pg_class WHERE relnamespace = 'public'::regnamespace
