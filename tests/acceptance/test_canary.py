@@ -163,8 +163,11 @@ async def sign_in(url: str, credentials: Any) -> tuple[dict[str, str], list[str]
             await ask(grant_type="client_credentials", client_id="apikey_x", client_secret=WRONG),
             await client.post("/graphql", json={"query": "{ viewer { id } }"}, headers={"X-API-Key": WRONG}),
         ]
+        # A refresh token that comes twice ends its session.
+        anew = (await ask(grant_type="password", password=credentials["password"], **who)).json()
     tokens = {
-        "an access token": second["access_token"],
+        "an access token": anew["access_token"],
+        "one of a session that is over": second["access_token"],
         "a refresh token": first["refresh_token"],
         "its successor": second["refresh_token"],
     }
